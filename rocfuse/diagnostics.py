@@ -1,0 +1,41 @@
+"""Errors that a person can act on.
+
+`UsageError` ends a command with exit code 2, `CompileError` with exit code 1. Both carry one line of text: lower case,
+numbers as need/have, and the next step. A `CompileError` may name the place in the input that it is about.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+class RocfuseError(Exception):
+    """Base of every error that rocfuse raises on purpose."""
+
+
+class UsageError(RocfuseError):
+    """The command line or an option is wrong."""
+
+
+class CompileError(RocfuseError):
+    """The program cannot be compiled. `location` is MLIR's `file:line:column` text, or empty."""
+
+    def __init__(self, message: str, location: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.location = location
+
+    def __str__(self) -> str:
+        return f"{self.location}: error: {self.message}" if self.location else f"error: {self.message}"
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a program is left as it is: a value, not an exception.
+
+    `reason` is a whole sentence in lower case with its numbers and what to do, without the location.
+    """
+
+    reason: str
+    location: str = ""
+    notes: tuple[str, ...] = field(default=())

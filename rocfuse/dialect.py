@@ -1,0 +1,104 @@
+"""The rocfuse dialect in Python: loading it, building its ops, reading them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from mlir import ir
+from mlir.dialects import irdl
+
+MULTI_GEMM = "rocfuse.multi_gemm"
+PLAN = "rocfuse.plan"
+BATCH, M, N, K = "batch", "m", "n", "k"
+
+
+def dialect_path() -> Path:
+    """Where rocfuse.irdl.mlir is: beside the package in a checkout, inside it when installed."""
+    installed = resources.files("rocfuse") / "dialects" / "rocfuse.irdl.mlir"
+    return Path(str(installed)) if installed.is_file() else Path(__file__).parents[1] / "dialects" / "rocfuse.irdl.mlir"
+
+
+def create_context() -> ir.Context:
+    """A context that knows the upstream dialects and rocfuse's."""
+    context = ir.Context()
+    with context, ir.Location.unknown():
+        irdl.load_dialects(ir.Module.parse(dialect_path().read_text()))
+    return context
+
+
+@dataclass(frozen=True)
+class Gemm:
+    """One product of a multi_gemm: its operands and their maps from the loop dims."""
+
+    a: ir.Value
+    b: ir.Value
+    a_map: ir.AffineMap
+    b_map: ir.AffineMap
+    product: ir.Value
+
+
+class MultiGemm:
+    """A read-only view of a `rocfuse.multi_gemm` op.
+
+    Loop dims are named by `dims` (each batch, m, n or k; k is last and single); `product` results are indexed by the
+    loop dims without k, in order.
+    """
+
+    def __init__(self, op: ir.OpView | ir.Operation) -> None:
+        self.op = op.operation
+
+    @property
+    def dims(self) -> tuple[str, ...]:
+        """The role of each loop dim."""
+        return tuple(ir.StringAttr(attr).value for attr in ir.ArrayAttr(self.op.attributes["dims"]))
+
+    @property
+    def gemms(self) -> tuple[Gemm, ...]:
+        """The products, in result order."""
+        maps = [ir.AffineMapAttr(attr).value for attr in ir.ArrayAttr(self.op.attributes["indexing_maps"])]
+        operands = list(self.op.operands)
+        return tuple(
+            Gemm(operands[2 * g], operands[2 * g + 1], maps[2 * g], maps[2 * g + 1], result)
+            for g, result in enumerate(self.op.results)
+        )
+
+    @property
+    def plan(self) -> ir.DictAttr | None:
+        """The plan that `rocfuse-plan-kernels` wrote, if it ran."""
+        return ir.DictAttr(self.op.attributes[PLAN]) if PLAN in self.op.attributes else None
+
+
+def build_multi_gemm(
+    operands: Sequence[tuple[ir.Value, ir.Value]],
+    maps: Sequence[tuple[ir.AffineMap, ir.AffineMap]],
+    dims: Sequence[str],
+    product_type: ir.Type,
+    location: ir.Location,
+) -> ir.Operation:
+    """Create a multi_gemm of `len(operands)` GEMMs at the current insertion point; `product_type` is f32."""
+    return ir.Operation.create(
+        MULTI_GEMM,
+        results=[product_type] * len(operands),
+        operands=[value for pair in operands for value in pair],
+        attributes={
+            "indexing_maps": ir.ArrayAttr.get([ir.AffineMapAttr.get(one) for pair in maps for one in pair]),
+            "dims": ir.ArrayAttr.get([ir.StringAttr.get(dim) for dim in dims]),
+        },
+        loc=location,
+    )
+
+
+def walk(module: ir.Module, name: str) -> Iterator[ir.Operation]:
+    """Every op called `name` in the module, outermost first; safe against changes while iterating."""
+    found: list[ir.Operation] = []
+
+    def visit(op: ir.Operation) -> ir.WalkResult:
+        if op.name == name:
+            found.append(op)
+        return ir.WalkResult.ADVANCE
+
+    module.operation.walk(visit, ir.WalkOrder.PRE_ORDER)
+    return iter(found)
