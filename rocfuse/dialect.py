@@ -8,9 +8,10 @@ from importlib import resources
 from pathlib import Path
 
 from mlir import ir
-from mlir.dialects import irdl
+from mlir.dialects import irdl, vector
 
 MULTI_GEMM = "rocfuse.multi_gemm"
+GEMM = "rocfuse.gemm"
 PLAN = "rocfuse.plan"
 BATCH, M, N, K = "batch", "m", "n", "k"
 
@@ -43,8 +44,8 @@ class Gemm:
 class MultiGemm:
     """A read-only view of a `rocfuse.multi_gemm` op.
 
-    Loop dims are named by `dims` (each batch, m, n or k; k is last and single); `product` results are indexed by the
-    loop dims without k, in order.
+    Its region holds one `rocfuse.gemm` a product. Loop dims are named by `dims` (each batch, m, n or k; k is last and
+    single); products are indexed by the loop dims without k, in order.
     """
 
     def __init__(self, op: ir.OpView | ir.Operation) -> None:
@@ -58,12 +59,13 @@ class MultiGemm:
     @property
     def gemms(self) -> tuple[Gemm, ...]:
         """The products, in result order."""
-        maps = [ir.AffineMapAttr(attr).value for attr in ir.ArrayAttr(self.op.attributes["indexing_maps"])]
-        operands = list(self.op.operands)
-        return tuple(
-            Gemm(operands[2 * g], operands[2 * g + 1], maps[2 * g], maps[2 * g + 1], result)
-            for g, result in enumerate(self.op.results)
-        )
+        body = list(self.op.regions[0].blocks[0].operations)
+        found = []
+        for value, product in zip(body[-1].operands, self.op.results, strict=True):
+            op = value.owner
+            a_map, b_map = (ir.AffineMapAttr(one).value for one in ir.ArrayAttr(op.attributes["indexing_maps"]))
+            found.append(Gemm(op.operands[0], op.operands[1], a_map, b_map, product))
+        return tuple(found)
 
     @property
     def plan(self) -> ir.DictAttr | None:
@@ -79,16 +81,23 @@ def build_multi_gemm(
     location: ir.Location,
 ) -> ir.Operation:
     """Create a multi_gemm of `len(operands)` GEMMs at the current insertion point; `product_type` is f32."""
-    return ir.Operation.create(
+    op = ir.Operation.create(
         MULTI_GEMM,
         results=[product_type] * len(operands),
-        operands=[value for pair in operands for value in pair],
-        attributes={
-            "indexing_maps": ir.ArrayAttr.get([ir.AffineMapAttr.get(one) for pair in maps for one in pair]),
-            "dims": ir.ArrayAttr.get([ir.StringAttr.get(dim) for dim in dims]),
-        },
+        attributes={"dims": ir.ArrayAttr.get([ir.StringAttr.get(dim) for dim in dims])},
+        regions=1,
         loc=location,
     )
+    with ir.InsertionPoint(op.regions[0].blocks.append()), location:
+        products = []
+        for (a, b), pair in zip(operands, maps, strict=True):
+            attr = ir.ArrayAttr.get([ir.AffineMapAttr.get(one) for one in pair])
+            gemm = ir.Operation.create(
+                GEMM, results=[product_type], operands=[a, b], attributes={"indexing_maps": attr}
+            )
+            products.append(gemm.result)
+        vector.YieldOp(products)
+    return op
 
 
 def walk(module: ir.Module, name: str) -> Iterator[ir.Operation]:

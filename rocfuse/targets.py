@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from rocfuse.analysis.layouts import LinearMap, linear_map
+from rocfuse.layouts import LinearMap, linear_map
 from rocfuse.diagnostics import UsageError
 
 

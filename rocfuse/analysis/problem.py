@@ -1,0 +1,119 @@
+"""A multi-GEMM kernel as numbers: extents, and for each array in memory its strides by loop dim.
+
+Loop dims come from the IR with roles batch, m, n and k; several dims may share a role. `canonical` merges what is
+evenly strided in every array and turns what is left over into batch dims, so that planner and lowering see one m, one n,
+one k and a list of batch dims. Pure: no MLIR.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True)
+class Access:
+    """How one array is read or written: element offset and a stride for each loop dim (0: not indexed by it)."""
+
+    array: int  # kernel argument
+    element_type: str
+    offset: int
+    strides: tuple[int, ...]
+    array_elements: int
+
+    def stride(self, dim: int) -> int:
+        """Elements between neighbours along loop dim `dim`."""
+        return self.strides[dim]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """G GEMMs and their combine over shared loop dims.
+
+    `a[g]`, `b[g]` are the operands of GEMM g, `extras` what else the combine reads, `outputs` what it writes. `sizes` and
+    `roles` are by loop dim; all GEMMs have the same k for now.
+    """
+
+    roles: tuple[str, ...]
+    sizes: tuple[int, ...]
+    a: tuple[Access, ...]
+    b: tuple[Access, ...]
+    extras: tuple[Access, ...]
+    outputs: tuple[Access, ...]
+
+    @property
+    def gemms(self) -> int:
+        """Number of products."""
+        return len(self.a)
+
+    @property
+    def accesses(self) -> tuple[Access, ...]:
+        """Every array access of the kernel."""
+        return self.a + self.b + self.extras + self.outputs
+
+    def dims(self, role: str) -> tuple[int, ...]:
+        """Loop dims with a role, outermost first."""
+        return tuple(d for d, r in enumerate(self.roles) if r == role)
+
+    def size(self, role: str) -> int:
+        """Product of the extents of a role's dims."""
+        return math.prod(self.sizes[d] for d in self.dims(role))
+
+    @property
+    def operands(self) -> tuple[Access, ...]:
+        """The distinct operands of all GEMMs: what a K step must bring into LDS, each once."""
+        return tuple(dict.fromkeys(access for pair in zip(self.a, self.b, strict=True) for access in pair))
+
+
+def canonical(problem: Problem) -> Problem:
+    """The same problem with exactly one m, n and k dim, in the order batch…, m, n, k.
+
+    Unit dims disappear, dims of one role that are evenly strided in every array become one, and m or n dims that remain
+    beside the largest become batch dims.
+    """
+    for role in ("batch", "m", "n", "k"):
+        problem = _merge_role(_drop_units(problem, role), role)
+    for role in ("m", "n"):
+        largest = max(problem.dims(role), key=lambda d: problem.sizes[d])
+        roles = tuple("batch" if r == role and d != largest else r for d, r in enumerate(problem.roles))
+        problem = replace(problem, roles=roles)
+    order = [d for role in ("batch", "m", "n", "k") for d in problem.dims(role)]
+    return _reorder(_merge_role(_reorder(problem, order), "batch"))
+
+
+def _reorder(problem: Problem, order: Sequence[int] | None = None) -> Problem:
+    order = range(len(problem.roles)) if order is None else order
+
+    def of(access: Access) -> Access:
+        return replace(access, strides=tuple(access.strides[d] for d in order))
+
+    return Problem(
+        tuple(problem.roles[d] for d in order),
+        tuple(problem.sizes[d] for d in order),
+        tuple(map(of, problem.a)),
+        tuple(map(of, problem.b)),
+        tuple(map(of, problem.extras)),
+        tuple(map(of, problem.outputs)),
+    )
+
+
+def _drop_units(problem: Problem, role: str) -> Problem:
+    dims = problem.dims(role)
+    units = [d for d in dims if problem.sizes[d] == 1]
+    if role != "batch" and len(units) == len(dims):
+        units = units[1:]
+    return _reorder(problem, [d for d in range(len(problem.roles)) if d not in units])
+
+
+def _merge_role(problem: Problem, role: str) -> Problem:
+    """Merge neighbours (outer, inner) of a role while outer stride = inner stride · inner size everywhere."""
+    dims = problem.dims(role)
+    for outer, inner in zip(dims, dims[1:], strict=False):
+        if all(access.strides[outer] == access.strides[inner] * problem.sizes[inner] for access in problem.accesses):
+            sizes = list(problem.sizes)
+            sizes[inner] *= sizes[outer]
+            merged = replace(problem, sizes=tuple(sizes))
+            keep = [d for d in range(len(problem.roles)) if d != outer]
+            return _merge_role(_reorder(merged, keep), role)
+    return problem

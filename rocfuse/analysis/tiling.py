@@ -1,0 +1,238 @@
+"""Candidates for the one tiling of a kernel, the filter with its reasons, and the choice. Pure: no MLIR."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from rocfuse.analysis.copies import Copy, LDS_ACCESS_BYTES, plan_copy
+from rocfuse.analysis.lds import LdsAccount, account
+from rocfuse.analysis.problem import Access, Problem
+from rocfuse.analysis.registers import RegisterNeed, budget
+from rocfuse.analysis.views import vector_elements
+from rocfuse.targets import MatrixInstruction, Target
+
+# Bytes that a compute unit draws from L2 a cycle (64 B/clk on CDNA3), and what a workgroup costs beside its loop.
+_FILL_BYTES_PER_CYCLE = 64
+_WORKGROUP_CYCLES = 2000
+
+ELEMENT_BYTES: Mapping[str, int] = {"f16": 2, "bf16": 2, "f32": 4}
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """One choice for all GEMMs of a kernel. A workgroup computes tile_m x tile_n of each product."""
+
+    tile_m: int
+    tile_n: int
+    tile_k: int
+    waves_m: int
+    waves_n: int
+    matrix_op: str
+    stages: int = 1
+
+    @property
+    def waves(self) -> int:
+        """Waves of a workgroup."""
+        return self.waves_m * self.waves_n
+
+    def text(self, gemms: int) -> str:
+        """`256x(128+128)x64`: M, the N of each GEMM, K."""
+        columns = "+".join([str(self.tile_n)] * gemms)
+        return f"{self.tile_m}x{columns if gemms == 1 else f'({columns})'}x{self.tile_k}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A tiling that the filter accepted, with its account."""
+
+    tiling: Tiling
+    instruction: MatrixInstruction
+    operands: tuple[Access, ...]  # distinct, in LDS order
+    names: tuple[str, ...]
+    copies: tuple[Copy, ...]
+    lds: LdsAccount
+    registers: RegisterNeed
+    register_budget: int
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """Why a tiling is not possible, in one line with the numbers, and the account's table where it is about LDS."""
+
+    tiling: Tiling
+    reason: str
+    table: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Ceilings that the caller sets below the target's."""
+
+    lds_bytes: int | None = None
+    registers: int | None = None
+
+
+def candidates(problem: Problem, target: Target) -> Iterator[Tiling]:
+    """Tilings in order of preference: the largest tile first, each with the waves that suit it."""
+    shapes = ((256, 128), (128, 128), (128, 64), (64, 128), (64, 64), (32, 64), (32, 32), (16, 64), (16, 32), (16, 16))
+    for tile_m, tile_n in shapes:
+        for tile_k in (64, 32):
+            for waves_m, waves_n in _wave_grids(tile_m, tile_n):
+                for row in target.matrix_instructions:
+                    yield Tiling(tile_m, tile_n, tile_k, waves_m, waves_n, row.name)
+
+
+def _wave_grids(tile_m: int, tile_n: int) -> tuple[tuple[int, int], ...]:
+    if tile_m >= 256:
+        return ((4, 2), (2, 2))
+    if tile_m >= 64 and tile_n >= 64:
+        return ((2, 2), (4, 2))
+    return ((1, 2), (1, 1)) if tile_n >= tile_m else ((2, 1), (1, 1))
+
+
+def check(problem: Problem, tiling: Tiling, target: Target, limits: Limits = Limits()) -> Plan | Rejected:
+    """Account for one tiling, or say what rules it out. `problem` is canonical."""
+    row = target.matrix_instruction(tiling.matrix_op)
+    for reason in _shape_reasons(problem, tiling, row, target):
+        return Rejected(tiling, reason)
+    threads = tiling.waves * target.wave_lanes
+    operands, names = problem.operands, operand_names(problem)
+    copies: list[Copy] = []
+    for access, name in zip(operands, names, strict=True):
+        copy = plan_copy(_rows(problem, access, tiling), tiling.tile_k, threads, *_direction(problem, access))
+        if isinstance(copy, str):
+            return Rejected(tiling, f"{copy} (operand {name})")
+        copies.append(copy)
+    lds = account_of(problem, tiling, target)
+    most = target.lds_bytes_per_workgroup
+    if lds.bytes > most:
+        return Rejected(tiling, f"lds {lds.bytes} B > {most} B on {target.name}", lds.table())
+    if limits.lds_bytes is not None and lds.bytes > limits.lds_bytes:
+        return Rejected(tiling, f"lds {lds.bytes} B > {limits.lds_bytes} B (max-lds-bytes)", lds.table())
+    need = _registers(problem, tiling, row, copies, target)
+    have = budget(target, tiling.waves)
+    if need.total > have:
+        return Rejected(tiling, f"registers {need.total} > {have} at {-(-tiling.waves // target.simds_per_cu)} waves")
+    if limits.registers is not None and need.total > limits.registers:
+        return Rejected(tiling, f"registers {need.total} > {limits.registers} (max-registers)")
+    return Plan(tiling, row, operands, names, tuple(copies), lds, need, min(have, limits.registers or have))
+
+
+def account_of(problem: Problem, tiling: Tiling, target: Target) -> LdsAccount:
+    """The LDS that every distinct operand needs together, whether it fits or not."""
+    tiles = [
+        (name, _rows(problem, access, tiling) * tiling.tile_k * ELEMENT_BYTES[access.element_type])
+        for access, name in zip(problem.operands, operand_names(problem), strict=True)
+    ]
+    return account(tiles, tiling.stages, target.lds_granule_bytes)
+
+
+def choose(plans: Sequence[Plan], problem: Problem, target: Target) -> Plan:
+    """The plan with the fewest cycles by a first-order count; the larger tile wins ties (fewer bytes a flop).
+
+    A workgroup's K loop takes the longer of its matrix cycles and of its loads at `_FILL_BYTES_PER_CYCLE`, plus a fixed
+    cost; a compute unit runs its share of the workgroups one after another.
+    """
+
+    def cost(plan: Plan) -> tuple[float, int]:
+        tiling = plan.tiling
+        steps = math.ceil(problem.size("k") / tiling.tile_k)
+        matrix = steps * tiling.tile_k * problem.gemms * tiling.tile_m * tiling.tile_n * plan.instruction.cycles
+        matrix //= plan.instruction.m * plan.instruction.n * plan.instruction.k * min(tiling.waves, target.simds_per_cu)
+        loads = steps * plan.lds.bytes / tiling.stages / _FILL_BYTES_PER_CYCLE
+        rounds = math.ceil(workgroups(problem, tiling) / target.compute_units)
+        return rounds * (max(matrix, loads) + _WORKGROUP_CYCLES), -tiling.tile_m * tiling.tile_n
+
+    return min(plans, key=cost)
+
+
+def workgroups(problem: Problem, tiling: Tiling) -> int:
+    """Workgroups of the whole grid."""
+    rows, columns = -(-problem.size("m") // tiling.tile_m), -(-problem.size("n") // tiling.tile_n)
+    return rows * columns * problem.size("batch")
+
+
+def operand_names(problem: Problem) -> tuple[str, ...]:
+    """A name for each distinct operand: A, B0, B1… (A0, A1… when the GEMMs have different A)."""
+    distinct_a = tuple(dict.fromkeys(problem.a))
+    distinct_b = tuple(dict.fromkeys(problem.b))
+    names: dict[Access, str] = {}
+    for letter, group in (("A", distinct_a), ("B", distinct_b)):
+        for index, access in enumerate(group):
+            names.setdefault(access, letter if len(group) == 1 else f"{letter}{index}")
+    return tuple(names[access] for access in problem.operands)
+
+
+def contiguous(problem: Problem, access: Access) -> str:
+    """Which direction of an operand is contiguous in memory: "k" or "row" (m of A, n of B)."""
+    (k,) = problem.dims("k")
+    row = row_dim(problem, access)
+    if access.stride(k) == 1 or (problem.sizes[k] == 1 and access.stride(row) != 1):
+        return "k"
+    return "row" if access.stride(row) == 1 else "k"
+
+
+def row_dim(problem: Problem, access: Access) -> int:
+    """The loop dim of an operand's rows: m for an A, n for a B."""
+    return problem.dims("m")[0] if access in problem.a else problem.dims("n")[0]
+
+
+def _rows(problem: Problem, access: Access, tiling: Tiling) -> int:
+    return tiling.tile_m if access in problem.a else tiling.tile_n
+
+
+def _direction(problem: Problem, access: Access) -> tuple[str, int, int]:
+    """(along, widest vector in elements, bytes an element) of an operand's global loads."""
+    along = contiguous(problem, access)
+    (k,) = problem.dims("k")
+    dim = k if along == "k" else row_dim(problem, access)
+    size = ELEMENT_BYTES[access.element_type]
+    return along, access_vector(problem, access, dim, LDS_ACCESS_BYTES // size), size
+
+
+def access_vector(problem: Problem, access: Access, dim: int, most: int) -> int:
+    """Elements that one load or store may move along loop dim `dim`: 1 unless it is contiguous and aligned."""
+    if access.stride(dim) != 1:
+        return 1
+    strides = [1 if d == dim else access.stride(d) if problem.sizes[d] > 1 else 0 for d in range(len(problem.sizes))]
+    return vector_elements(strides, dim, access.offset, access.array_elements, most)
+
+
+def _shape_reasons(problem: Problem, tiling: Tiling, row: MatrixInstruction, target: Target) -> Iterator[str]:
+    for name, value in (("tile-m", tiling.tile_m), ("tile-n", tiling.tile_n), ("tile-k", tiling.tile_k)):
+        if value < 1 or value & (value - 1):
+            yield f"{name} {value} is not a power of two"
+    if tiling.stages != 1:
+        yield f"stages {tiling.stages} > 1, which is not lowered yet"
+    if tiling.waves > target.max_workgroup_waves:
+        yield f"waves {tiling.waves} > {target.max_workgroup_waves} in a workgroup"
+    # the product is computed transposed, so the instruction's n runs along our m; all rows of the table are square
+    for name, tile, waves, unit in (
+        ("tile-m", tiling.tile_m, tiling.waves_m, row.m),
+        ("tile-n", tiling.tile_n, tiling.waves_n, row.n),
+    ):
+        if waves < 1 or tile % (waves * unit):
+            yield f"{name} {tile} does not divide by {waves} waves x {unit} ({row.name})"
+    for element_type in {access.element_type for access in problem.operands} - set(row.element_types):
+        yield f"{row.name} does not multiply {element_type}"
+    step = k_slice(row, 2)
+    if tiling.tile_k % step:
+        yield f"tile-k {tiling.tile_k} does not divide by the k slice {step} ({row.name})"
+
+
+def k_slice(row: MatrixInstruction, element_bytes: int) -> int:
+    """k that one 128-bit fragment read of a wave covers: several instructions share a read."""
+    return row.k * (LDS_ACCESS_BYTES // element_bytes // row.fragment_elements)
+
+
+def _registers(
+    problem: Problem, tiling: Tiling, row: MatrixInstruction, copies: list[Copy], target: Target
+) -> RegisterNeed:
+    lanes = tiling.waves * target.wave_lanes
+    accumulators = problem.gemms * tiling.tile_m * tiling.tile_n // lanes
+    blocks_m, blocks_n = tiling.tile_m // tiling.waves_m // row.m, tiling.tile_n // tiling.waves_n // row.n
+    fragments = (blocks_m + problem.gemms * blocks_n) * LDS_ACCESS_BYTES // 4
+    moved = sum(copy.parts * copy.unit_rows * copy.unit_k for copy in copies) * 2 // 4
+    return RegisterNeed(accumulators, fragments, moved)

@@ -1,0 +1,185 @@
+"""Reading a function in the fused or planned form: which arrays its kernel takes and how each is indexed."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from mlir import ir
+
+from rocfuse.analysis import views
+from rocfuse.analysis.problem import Access, Problem
+from rocfuse.diagnostics import CompileError
+from rocfuse.dialect import MULTI_GEMM, MultiGemm
+
+
+@dataclass(frozen=True)
+class Array:
+    """One kernel argument: an argument of the function that is used, or a result of it."""
+
+    name: str
+    kind: str  # "in" or "out"
+    element_type: str
+    shape: tuple[int, ...]
+    type: ir.Type
+
+
+@dataclass(frozen=True)
+class FusedKernel:
+    """A function with one multi_gemm and its combine, as arrays and accesses."""
+
+    func: ir.Operation
+    gemm: MultiGemm
+    combine: ir.Operation
+    arrays: tuple[Array, ...]
+    inputs: tuple[str, ...]  # every argument of the function, used or not
+    problem: Problem  # with the loop dims of the IR; see analysis.problem.canonical
+    product_inputs: tuple[int, ...]  # for each combine input: its product's index, or -1
+    name: str
+
+
+def read_kernel(func: ir.Operation) -> FusedKernel:
+    """Read a `func.func` in the fused form. Raises CompileError at the op that does not fit."""
+    block = func.regions[0].blocks[0]
+    ops = list(block.operations)
+    gemm = MultiGemm(next(op for op in ops if op.operation.name == MULTI_GEMM))
+    combine = next(op.operation for op in ops if op.operation.name == "linalg.generic")
+    return _Reader(func, gemm, combine, ops[-1].operation).read()
+
+
+class _Reader:
+    def __init__(self, func: ir.Operation, gemm: MultiGemm, combine: ir.Operation, ret: ir.Operation) -> None:
+        self.func, self.gemm, self.combine, self.ret = func, gemm, combine, ret
+        self.dims = gemm.dims
+        self.arguments: list[ir.Value] = list(func.regions[0].blocks[0].arguments)
+        self.arrays: list[Array] = []
+        self.array_of_argument: dict[int, int] = {}
+
+    def read(self) -> FusedKernel:
+        sizes = self._sizes()
+        pairs = [(self._operand(g.a, g.a_map), self._operand(g.b, g.b_map)) for g in self.gemm.gemms]
+        maps = [m.value for m in map(ir.AffineMapAttr, ir.ArrayAttr(self.combine.attributes["indexing_maps"]))]
+        inputs = self.combine.operands[: len(maps) - len(self.combine.results)]
+        products = [list(self.gemm.op.results).index(v) if v.owner == self.gemm.op else -1 for v in inputs]
+        to_loop = self._combine_dims([m for m, p in zip(maps, products, strict=False) if p >= 0])
+        extras = [
+            self._extra(value, one, to_loop)
+            for value, one, product in zip(inputs, maps, products, strict=False)
+            if product < 0
+        ]
+        outputs = [
+            self._output(index, one, to_loop)
+            for index, one in zip(self._returned(), maps[len(inputs) :], strict=True)
+        ]
+        name = ir.StringAttr(self.func.attributes["sym_name"]).value
+        names = tuple(f"arg{i}" for i in range(len(self.arguments)))
+        a, b = tuple(p[0] for p in pairs), tuple(p[1] for p in pairs)
+        problem = Problem(self.dims, sizes, a, b, tuple(extras), tuple(outputs))
+        arrays = tuple(self.arrays)
+        return FusedKernel(self.func, self.gemm, self.combine, arrays, names, problem, tuple(products), name)
+
+    def _sizes(self) -> tuple[int, ...]:
+        sizes = [0] * len(self.dims)
+        first = self.gemm.gemms[0]
+        for value, one in ((first.a, first.a_map), (first.b, first.b_map)):
+            for size, dim in zip(ir.RankedTensorType(value.type).shape, _positions(one), strict=True):
+                sizes[dim] = size
+        return tuple(sizes)
+
+    def _view(self, value: ir.Value) -> tuple[int, views.View]:
+        """(function argument, view of it) behind a tensor."""
+        if isinstance(value.owner, ir.Block):
+            number = ir.BlockArgument(value).arg_number
+            return number, views.dense(_shape(value))
+        op = value.owner.operation if isinstance(value.owner, ir.OpView) else value.owner
+        if op.name == "tensor.extract_slice":
+            number, view = self._view(op.operands[0])
+            offsets, lengths, steps = (
+                list(ir.DenseI64ArrayAttr(op.attributes[key]))
+                for key in ("static_offsets", "static_sizes", "static_strides")
+            )
+            view = views.sliced(view, offsets, lengths, steps)
+            return number, views.dropped(view, _dropped_dims(lengths, _shape(value)))
+        if op.name in ("tensor.collapse_shape", "tensor.expand_shape"):
+            number, view = self._view(op.operands[0])
+            groups = [
+                [ir.IntegerAttr(i).value for i in ir.ArrayAttr(group)]
+                for group in ir.ArrayAttr(op.attributes["reassociation"])
+            ]
+            if op.name == "tensor.expand_shape":
+                return number, views.expanded(view, groups, _shape(value))
+            merged = views.collapsed(view, groups)
+            if merged is not None:
+                return number, merged
+        raise CompileError(f"'{op.name}' is not a view of a function argument", str(op.location))
+
+    def _access(self, value: ir.Value, strides_of: dict[int, int]) -> Access:
+        """Access of a tensor; `strides_of` takes loop dims to dims of the tensor."""
+        number, view = self._view(value)
+        if number not in self.array_of_argument:
+            self.array_of_argument[number] = len(self.arrays)
+            argument = self.arguments[number]
+            self.arrays.append(
+                Array(f"arg{number}", "in", _element(argument.type), _shape(argument), argument.type)
+            )
+        index = self.array_of_argument[number]
+        strides = tuple(view.strides[strides_of[d]] if d in strides_of else 0 for d in range(len(self.dims)))
+        array = self.arrays[index]
+        return Access(index, array.element_type, view.offset, strides, math.prod(array.shape))
+
+    def _operand(self, value: ir.Value, one: ir.AffineMap) -> Access:
+        return self._access(value, {dim: i for i, dim in enumerate(_positions(one))})
+
+    def _combine_dims(self, maps: list[ir.AffineMap]) -> dict[int, int]:
+        """Combine loop dim -> multi_gemm loop dim; products are indexed by the loop dims without k, in order."""
+        loop = [d for d, role in enumerate(self.dims) if role != "k"]
+        found = {tuple(_positions(one)) for one in maps}
+        if len(found) > 1:
+            text = "the combine reads its products in different orders; give all of them one indexing map"
+            raise CompileError(text, str(self.combine.location))
+        return dict(zip(found.pop(), loop, strict=True))
+
+    def _extra(self, value: ir.Value, one: ir.AffineMap, to_loop: dict[int, int]) -> Access:
+        return self._access(value, {to_loop[dim]: i for i, dim in enumerate(_positions(one))})
+
+    def _returned(self) -> list[int]:
+        """For each combine result the function result that it becomes."""
+        returned: dict[int, int] = {}
+        for index, value in enumerate(self.ret.operands):
+            while value.owner != self.combine:
+                value = value.owner.operands[0]
+            returned[ir.OpResult(value).result_number] = index
+        return [returned[i] for i in range(len(self.combine.results))]
+
+    def _output(self, index: int, one: ir.AffineMap, to_loop: dict[int, int]) -> Access:
+        result = self.ret.operands[index]
+        self.arrays.append(Array(f"out{index}", "out", _element(result.type), _shape(result), result.type))
+        combine_map = _positions(one)
+        sizes = self._sizes()
+        view = views.dense([sizes[to_loop[dim]] for dim in combine_map])
+        strides = {to_loop[dim]: stride for dim, stride in zip(combine_map, view.strides, strict=True)}
+        ordered = tuple(strides.get(d, 0) for d in range(len(self.dims)))
+        return Access(len(self.arrays) - 1, _element(result.type), 0, ordered, math.prod(_shape(result)))
+
+
+def _positions(one: ir.AffineMap) -> list[int]:
+    return [ir.AffineDimExpr(result).position for result in one.results]
+
+
+def _shape(value: ir.Value) -> tuple[int, ...]:
+    return tuple(ir.RankedTensorType(value.type).shape)
+
+
+def _element(tensor: ir.Type) -> str:
+    return str(ir.RankedTensorType(tensor).element_type)
+
+
+def _dropped_dims(sliced: list[int], kept: tuple[int, ...]) -> list[int]:
+    """Which unit dims of a slice its rank-reduced result does without."""
+    dropped, position = [], 0
+    for dim, size in enumerate(sliced):
+        if position < len(kept) and kept[position] == size and len(sliced) - dim >= len(kept) - position:
+            position += 1
+        else:
+            dropped.append(dim)
+    return dropped
