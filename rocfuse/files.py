@@ -1,0 +1,81 @@
+"""Output files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from rocfuse.diagnostics import UsageError
+
+
+def check_writable(path: str | Path) -> None:
+    """Raise UsageError when `path` cannot be written because of its folder; cheap, and done before any work."""
+    path = Path(os.path.realpath(path))
+    if path.is_dir():
+        raise UsageError(f"cannot write {path}: it is a folder")
+    if not path.parent.is_dir():
+        raise UsageError(f"cannot write {path}: the folder {path.parent} does not exist")
+    if not os.access(path.parent, os.W_OK) and not _is_special(path):
+        raise UsageError(f"cannot write {path}: no permission to write in {path.parent}")
+
+
+def write_atomically(path: str | Path, data: bytes) -> None:
+    """Write `data` to `path`: whoever opens it sees the old file or the whole new one."""
+    write_all_atomically({Path(path): data})
+
+
+def write_all_atomically(files: Mapping[Path, bytes]) -> None:
+    """Write several files, all or none: every one is complete under a temporary name before the first appears.
+
+    A device or a pipe is written to directly. Raises UsageError when a file cannot be written.
+    """
+    targets = {Path(os.path.realpath(path)): data for path, data in files.items()}
+    for path in targets:
+        check_writable(path)
+    written: dict[Path, Path] = {}
+    finished: list[Path] = []
+    try:
+        for path, data in targets.items():
+            if not _is_special(path):
+                written[path] = _write_beside(path, data)
+        for path, temporary in written.items():
+            os.replace(temporary, path)
+            finished.append(path)
+        for path, data in targets.items():
+            if _is_special(path):
+                path.write_bytes(data)
+    except OSError as error:
+        for path in finished:
+            path.unlink(missing_ok=True)
+        raise UsageError(f"cannot write {error.filename or path}: {error.strerror}") from error
+    finally:
+        for temporary in written.values():
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+
+
+def _is_special(path: Path) -> bool:
+    return path.exists() and not path.is_file()
+
+
+def _write_beside(path: Path, data: bytes) -> Path:
+    """Write `data` to a temporary file in the folder of `path`, with the permissions that `path` has or would get."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            os.fchmod(file.fileno(), stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o666 & ~_umask())
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    return Path(name)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,217 @@
+"""Pipelines: text to passes and back, the default pipeline, and the runner that checks forms between passes."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from rocfuse.diagnostics import CompileError, UsageError
+from rocfuse.passes import Pass, PassContext, get_pass
+
+if TYPE_CHECKING:
+    from mlir import ir
+
+# The whole way from tensors to LLVM, in order, each with the reason for its place.
+DEFAULT_PASSES: tuple[str, ...] = (
+    "rocfuse-normalize",  # first: every importer's spelling becomes one, so that no later pass matches named ops
+    "rocfuse-split-sliced-gemms",  # needs the products as generics; leaves one GEMM for each slice, still plain linalg
+    "rocfuse-form-multi-gemm",  # needs separate GEMMs of one shape; from here on a kernel is one op and one combine
+    "rocfuse-expand-math",  # after fusing, so that only the combine of a kernel is touched and the rest stays as given
+    "rocfuse-plan-kernels",  # last at tensor level: the account is of the kernel as it will be lowered
+    "rocfuse-lower-to-gpu",  # grid, K loop and LDS tiles as the plan says
+    "rocfuse-lower-to-amdgpu",  # steps become instructions only when their order is final
+    "rocfuse-lower-to-llvm",  # upstream conversions, once nothing of ours is left
+)
+
+_NAME = re.compile(r"[A-Za-z0-9_.-]+")
+_BRACKETS = {"(": ")", "{": "}", "[": "]", "<": ">"}
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """A sequence of passes. A text element is an upstream pass (pipeline), run on builtin.module."""
+
+    elements: tuple[Pass | str, ...]
+
+    def text(self) -> str:
+        """The pipeline as text that `parse_pipeline` turns into an equal pipeline."""
+        return ",".join(element_text(element) for element in self.elements)
+
+
+class Instrumentation(Protocol):
+    """Told about every element of a running pipeline; `index` counts from 1."""
+
+    def before(self, index: int, element: str, module: ir.Module) -> None:
+        """The element is about to run on `module`."""
+
+    def after(self, index: int, element: str, module: ir.Module) -> None:
+        """The element ran, and `module` is valid."""
+
+
+def element_text(element: Pass | str) -> str:
+    """One element as pipeline text."""
+    return element if isinstance(element, str) else element.spec()
+
+
+def default_pipeline(options: Mapping[str, Mapping[str, str]] | None = None) -> Pipeline:
+    """The passes of DEFAULT_PASSES with `options` (pass name -> option texts).
+
+    Raises UsageError for options of a pass that is not in the pipeline.
+    """
+    options = options or {}
+    for name in options:
+        if name not in DEFAULT_PASSES:
+            get_pass(name)
+            raise UsageError(f"{name} is no stage of the default pipeline; its stages are: {', '.join(DEFAULT_PASSES)}")
+    return Pipeline(tuple(get_pass(name).from_options(dict(options.get(name, {}))) for name in DEFAULT_PASSES))
+
+
+def parse_pipeline(text: str) -> Pipeline:
+    """Parse pipeline text: `rocfuse-normalize,func.func(cse),rocfuse-plan-kernels{tile-m=128 tile-n=64}`.
+
+    A `builtin.module(...)` around elements is dropped. Raises UsageError for malformed text, for unknown rocfuse passes
+    and for their options; upstream elements are checked by MLIR when the pipeline runs.
+    """
+    return Pipeline(tuple(_parse_elements(text)))
+
+
+def parse_options(text: str) -> dict[str, str]:
+    """Parse `a=1 b=x` or `a=1,b=x`, in braces or not, into option texts."""
+    text = text.strip()
+    if text.startswith("{") and text.endswith("}"):
+        text = text[1:-1]
+    options: dict[str, str] = {}
+    for part in re.split(r"[\s,]+", text.strip()):
+        if not part:
+            continue
+        key, equals, value = part.partition("=")
+        if not key or not equals or not value:
+            raise UsageError(f"malformed pass option '{part}': write name=value")
+        if key in options:
+            raise UsageError(f"pass option '{key}' is given twice")
+        options[key] = value
+    return options
+
+
+def run_pipeline(
+    module: ir.Module, pipeline: Pipeline, context: PassContext, instrumentation: Instrumentation | None = None
+) -> None:
+    """Run `pipeline` on `module` in place, verifying the module and the forms around every pass.
+
+    Raises UsageError for an upstream element that MLIR does not know, CompileError for a program that fails.
+    """
+    from mlir import ir
+
+    with module.context, ir.Location.unknown():
+        managers = {element: _upstream(element) for element in pipeline.elements if isinstance(element, str)}
+        for index, element in enumerate(pipeline.elements, 1):
+            text = element_text(element)
+            if instrumentation:
+                instrumentation.before(index, text, module)
+            if isinstance(element, Pass):
+                _check_forms(element, "requires", element.requires, module)
+            try:
+                if isinstance(element, Pass):
+                    element.run(module, context)
+                else:
+                    managers[element].run(module.operation)
+            except ir.MLIRError as error:
+                raise mlir_failure(error, text) from error
+            _verify(module, text)
+            if isinstance(element, Pass):
+                _check_forms(element, "ensures", element.ensures, module)
+            if instrumentation:
+                instrumentation.after(index, text, module)
+
+
+def mlir_failure(error: ir.MLIRError, element: str) -> CompileError:
+    """The CompileError for what MLIR reported while `element` ran; its cause keeps every diagnostic."""
+    for diagnostic in error.error_diagnostics:
+        failure = CompileError(diagnostic.message, str(diagnostic.location))
+        break
+    else:
+        failure = CompileError(f"{element} failed: {str(error).strip()}")
+    failure.__cause__ = error
+    return failure
+
+
+def _parse_elements(text: str) -> Iterator[Pass | str]:
+    if not text.strip():
+        return
+    for part in _split(text):
+        name_match = _NAME.match(part)
+        if not name_match:
+            raise UsageError(f"malformed pipeline: expected a pass name at '{part}'")
+        name, rest = name_match.group(), part[name_match.end() :].strip()
+        if name == "builtin.module":
+            if not (rest.startswith("(") and rest.endswith(")")):
+                raise UsageError("malformed pipeline: expected builtin.module(...)")
+            yield from _parse_elements(rest[1:-1])
+        elif name.startswith("rocfuse-"):
+            if rest and not (rest.startswith("{") and rest.endswith("}")):
+                raise UsageError(f"malformed pipeline: expected '{{options}}' or ',' after {name}, not '{rest}'")
+            yield get_pass(name).from_options(parse_options(rest))
+        else:
+            nested = re.search(r"\brocfuse-[\w-]+", rest)
+            if nested:
+                raise UsageError(f"{nested.group()} runs on the module: move it out of {name}(...)")
+            yield name + rest
+
+
+def _split(text: str) -> Iterator[str]:
+    """The comma-separated parts of `text`, brackets respected."""
+    closing: list[str] = []
+    start = 0
+    for position, char in enumerate(text):
+        if char in _BRACKETS:
+            closing.append(_BRACKETS[char])
+        elif closing and char == closing[-1]:
+            closing.pop()
+        elif char in ")}":
+            raise UsageError(f"malformed pipeline: unexpected '{char}' after '{text[:position]}'")
+        elif char == "," and not closing:
+            yield text[start:position].strip()
+            start = position + 1
+    if closing:
+        raise UsageError(f"malformed pipeline: missing '{closing[-1]}' at the end of '{text}'")
+    yield text[start:].strip()
+
+
+def _upstream(element: str):  # type: ignore[no-untyped-def]  # the bindings are untyped
+    from mlir.passmanager import PassManager
+
+    try:
+        return PassManager.parse(f"builtin.module({element})")
+    except ValueError as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip() and line.strip() != "^"]
+        reason = lines[0].split("error: ")[-1] if lines else "not understood"
+        raise UsageError(f"pipeline element '{element}': {reason}") from error
+
+
+def _verify(module: ir.Module, element: str) -> None:
+    from mlir import ir
+
+    try:
+        module.operation.verify()
+    except ir.MLIRError as error:
+        failure = mlir_failure(error, element)
+        failure.message = f"{element} left invalid IR: {failure.message}"
+        raise failure from error
+    if importlib.util.find_spec("rocfuse.transforms.verify"):
+        from rocfuse.transforms.verify import verify_module
+
+        verify_module(module)
+
+
+def _check_forms(element: Pass, verb: str, forms: tuple[str, ...], module: ir.Module) -> None:
+    if not forms:
+        return
+    from rocfuse.forms import FORMS
+
+    for form in forms:
+        reason = FORMS[form](module)
+        if reason:
+            raise CompileError(f"{element.name} {verb} the form '{form}': {reason}")
