@@ -1,0 +1,75 @@
+"""What a program should compute: the input IR itself, evaluated on the CPU.
+
+Two answers. `rounded` (u) is the unfused program with the IR's own types, casts and accumulation order; `exact` (r) is
+the same program with every float widened to f64 (see retype.py for what a constant is then). Small programs are run by
+upstream's CPU lowering and execution engine (cpu.py), so that nobody can say that we misread linalg; large ones, and
+bands of large ones, by the numpy evaluator (interpret.py), which the tests hold against the execution engine.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from mlir import ir
+
+from rocfuse.sim import cpu, retype
+
+# The execution engine runs plain loops, about 2 s for 10^9 multiply-adds; beyond this many loop steps numpy does it.
+ENGINE_STEPS = 1 << 27
+
+
+@dataclass(frozen=True)
+class References:
+    """One array for each result: `rounded` in the IR's types, `exact` in float64."""
+
+    rounded: list[np.ndarray]
+    exact: list[np.ndarray]
+
+
+def evaluate(text: str, arrays: Sequence[np.ndarray], *, name: str = "") -> References:
+    """Evaluate a linalg/tensor/tosa program with the IR's roundings and in float64.
+
+    `arrays` are the function's arguments in order, in its element types (bf16 as ml_dtypes.bfloat16 or uint16 bit
+    patterns). `name` picks a function when there are several. Raises CompileError when the program cannot be evaluated
+    or an array does not fit.
+    """
+    with ir.Context(), ir.Location.unknown():
+        module = cpu.parse_program(text)
+        arguments = cpu.check_arguments(cpu.entry_function(module, name), arrays)
+        wide = retype.to_float64(module)
+        rounded = cpu.execute(module, arguments, name)
+        exact = cpu.execute(wide, [_widen(array) for array in arguments], name)
+    return References(rounded, exact)
+
+
+def evaluate_module_text(text: str, arrays: Sequence[np.ndarray], *, name: str = "") -> list[np.ndarray]:
+    """The results of a program with the IR's own roundings only: for running IR before and after a pass.
+
+    Always by the execution engine. Raises CompileError as evaluate.
+    """
+    with ir.Context(), ir.Location.unknown():
+        return cpu.execute(cpu.parse_program(text), arrays, name)
+
+
+def _widen(array: np.ndarray) -> np.ndarray:
+    return array if array.dtype.kind in "iub" else array.astype(np.float64)
+
+
+def loop_steps(module: ir.Module) -> int:
+    """The loop steps of every linalg op in a module of static shapes, summed: what the execution engine would run."""
+    steps = 0
+
+    def visit(op: ir.Operation) -> ir.WalkResult:
+        nonlocal steps
+        if op.name.startswith("linalg.") and len(op.regions):
+            shapes = [
+                ir.RankedTensorType(one.type).shape for one in op.operands if isinstance(one.type, ir.RankedTensorType)
+            ]
+            steps += math.prod(max(shapes, key=len)) if shapes else 0
+        return ir.WalkResult.ADVANCE
+
+    module.operation.walk(visit)
+    return steps
