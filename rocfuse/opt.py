@@ -83,15 +83,32 @@ def _argument_parser(passes: Sequence[str]) -> argparse.ArgumentParser:
     add("--target", default="gfx942", help="the GPU to compile for (default %(default)s)")
     add("--emit", choices=EMIT_KINDS, help="run the whole pipeline; a pass flag then only sets that pass's options")
     add("--save-isa", action="store_true", help="with --emit=hsaco: also write the assembly, OUT's name with .s")
-    add("--require-fusion", action="store_true", help="with --emit: every product must be in a fused kernel (the default)")
+    add(
+        "--require-fusion",
+        action="store_true",
+        help="with --emit: every product must be in a fused kernel (the default)",
+    )
     add("--pass-pipeline", metavar="TEXT", help="passes as text, upstream ones too: 'rocfuse-normalize,func.func(cse)'")
     add("--split-input-file", action="store_true", help="treat the parts between lines '// -----' as separate inputs")
-    add("--verify-diagnostics", action="store_true", help="check expected-error, -warning, -remark and -note annotations")
+    add(
+        "--verify-diagnostics",
+        action="store_true",
+        help="check expected-error, -warning, -remark and -note annotations",
+    )
     add("--mlir-print-ir-after-all", action="store_true", help="print the IR after each pass to stderr")
     add("--mlir-print-ir-tree-dir", type=Path, metavar="D", help="write the IR after each pass to numbered files in D")
     add("--mlir-timing", action="store_true", help="print the time of each stage to stderr")
-    add("--dump-pass-pipeline", action="store_true", help="print the pipeline as text (to stdout when there is no input)")
-    add("--reproducer", type=Path, metavar="F", help="on failure, write the IR before the failing pass and its command to F")
+    add(
+        "--dump-pass-pipeline",
+        action="store_true",
+        help="print the pipeline as text (to stdout when there is no input)",
+    )
+    add(
+        "--reproducer",
+        type=Path,
+        metavar="F",
+        help="on failure, write the IR before the failing pass and its command to F",
+    )
     add("--list-passes", action="store_true", help="print one line for each pass and stop")
     add("--traceback", action="store_true", help=argparse.SUPPRESS)
     return parser
@@ -240,7 +257,10 @@ class Command:
             return default_pipeline({name: parse_options(text) for name, text in self.arguments.passes})
         if self.arguments.pass_pipeline is not None:
             return parse_pipeline(self.arguments.pass_pipeline)
-        texts = [f"{name}{{{' '.join(f'{k}={v}' for k, v in parse_options(text).items())}}}" for name, text in self.arguments.passes]
+        texts = [
+            f"{name}{{{' '.join(f'{k}={v}' for k, v in parse_options(text).items())}}}"
+            for name, text in self.arguments.passes
+        ]
         return parse_pipeline(",".join(texts))
 
     def _read(self) -> str:
@@ -252,7 +272,9 @@ class Command:
         try:
             source = data.decode()
         except UnicodeDecodeError as error:
-            raise CompileError("the input is not text in UTF-8; bytecode is not read, convert it with mlir-opt") from error
+            raise CompileError(
+                "the input is not text in UTF-8; bytecode is not read, convert it with mlir-opt"
+            ) from error
         if not source.strip():
             raise CompileError("the input is empty")
         return source
