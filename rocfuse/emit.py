@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ def emit(
     on_remark: Callable[[str, str], None],
 ) -> dict[str, bytes]:
     """Compile `module` as `arguments` say; the outputs by file suffix, the asked one under the empty suffix."""
-    from rocfuse import compile as compiler
+    compiler = importlib.import_module("rocfuse.compile")
     from rocfuse.pipeline import parse_options
 
     def on_stage(name: str) -> None:
