@@ -1,0 +1,279 @@
+"""rocfuse-split-sliced-gemms: slices of one product become products of slices.
+
+Before: one wide product, elementwise ops on it, and only slices read the result.
+
+    %y = linalg.generic {product} ins(%x, %w : tensor<64x128xf16>, tensor<128x256xf16>) … -> tensor<64x256xf32>
+    %z = linalg.generic {elementwise} ins(%y, %bias : tensor<64x256xf32>, tensor<256xf32>) … -> tensor<64x256xf32>
+    %l = tensor.extract_slice %z[0, 0] [64, 128] [1, 1] : tensor<64x256xf32> to tensor<64x128xf32>
+    %r = tensor.extract_slice %z[0, 128] [64, 128] [1, 1] : tensor<64x256xf32> to tensor<64x128xf32>
+
+After: each slice has its own product of the part of the operands that it needs.
+
+    %w0 = tensor.extract_slice %w[0, 0] [128, 128] [1, 1]       %b0 = tensor.extract_slice %bias[0] [128] [1]
+    %y0 = linalg.generic {product} ins(%x, %w0) … -> tensor<64x128xf32>
+    %l  = linalg.generic {elementwise} ins(%y0, %b0) … -> tensor<64x128xf32>          (and %r from %w1, %b1)
+
+Slices along the columns of the result slice B, along its rows A, along its batch both. Any number of slices, any
+offsets. It does nothing unless every reader of the product, through elementwise ops, is a slice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from mlir import ir
+from mlir.dialects import tensor
+from mlir.passmanager import PassManager
+
+from rocfuse.analysis.slices import Access, Index, through_map
+from rocfuse.diagnostics import Refusal
+from rocfuse.passes import Pass, PassContext, register
+from rocfuse.transforms.matching import (
+    RESHAPES,
+    Slice,
+    defining_op,
+    entry_block,
+    erase_dead,
+    full_access,
+    functions,
+    is_elementwise,
+    is_product,
+    is_static_tensor,
+    nested_ops,
+    reshape_source_access,
+    shape_of,
+    static_slice,
+    structured,
+    users,
+)
+
+_NAME = "rocfuse-split-sliced-gemms"
+_CLEAN = "builtin.module(cse,canonicalize)"
+
+
+@register
+@dataclass(frozen=True)
+class SplitSlicedGemms(Pass):
+    """Rewrite slice(dot(A, B) + bias) to dot(A, slice(B)) + slice(bias)."""
+
+    name: ClassVar[str] = _NAME
+    requires: ClassVar[tuple[str, ...]] = ()
+    ensures: ClassVar[tuple[str, ...]] = ()
+
+    def run(self, module: ir.Module, context: PassContext) -> None:
+        """Split until nothing fires; a product that is sliced but cannot be split is refused."""
+        changed = False
+        for function in functions(module):
+            while _split_once(function):
+                changed = True
+                erase_dead(entry_block(function))
+            for region in _regions(function):
+                if isinstance(region.verdict, Refusal):
+                    context.refuse(region.verdict)
+        if changed:
+            with module.context:
+                PassManager.parse(_CLEAN).run(module.operation)
+
+
+@dataclass
+class _Region:
+    """A product, the elementwise ops after it, and the slices that read them."""
+
+    product: ir.Operation
+    chain: list[ir.Operation] = field(default_factory=list)
+    slices: list[ir.Operation] = field(default_factory=list)
+    verdict: Refusal | None = None
+
+    @property
+    def fires(self) -> bool:
+        """Whether to split it."""
+        return bool(self.slices) and self.verdict is None
+
+
+def _regions(function: ir.Operation) -> list[_Region]:
+    """Every product of the function with what reads it."""
+    return [_region(op) for op in nested_ops(function) if is_product(op)]
+
+
+def _region(product: ir.Operation) -> _Region:
+    region = _Region(product)
+    others: list[ir.Operation] = []
+    waiting = [product]
+    while waiting:
+        op = waiting.pop()
+        region.chain.append(op)
+        for user in (user for result in op.results for user in users(result)):
+            if user.name == "tensor.extract_slice":
+                if user not in region.slices:
+                    region.slices.append(user)
+            elif _passes_slices(user):
+                if user not in region.chain and user not in waiting:
+                    waiting.append(user)
+            else:
+                others.append(user)
+    if region.slices:
+        region.verdict = _verdict(region, others)
+    return region
+
+
+def _passes_slices(op: ir.Operation) -> bool:
+    """Whether a slice of the op's result is the op on slices of its operands."""
+    if op.name in RESHAPES:
+        return reshape_source_access(op, full_access(op.results[0])) is not None
+    return is_elementwise(op)
+
+
+def _verdict(region: _Region, others: list[ir.Operation]) -> Refusal | None:
+    """Why a sliced product cannot be split, if so."""
+    for op in region.slices:
+        numbers = static_slice(op)
+        if numbers is None:
+            return _refusal(op, "the product is sliced at a place that is not constant; make offsets and sizes constant")
+        if any(stride != 1 for stride in numbers.strides):
+            step = next(stride for stride in numbers.strides if stride != 1)
+            return _refusal(
+                op, f"the product is sliced with a step of {step} (need 1): interleaved columns; store the halves apart"
+            )
+    for op in region.chain:
+        if not all(is_static_tensor(result) for result in op.results):
+            return _refusal(op, f"the sliced product {op.results[0].type} has a dynamic dimension; make its shape static")
+    if others:
+        kept = ", ".join(sorted({op.name for op in others}))
+        return _refusal(
+            others[0],
+            f"{len(region.slices)} slices read the product, and so does {kept}, which needs all of it; "
+            "slice for every reader or for none",
+        )
+    return None
+
+
+def _refusal(op: ir.Operation, text: str) -> Refusal:
+    return Refusal(f"{_NAME}: {text}", location=str(op.location))
+
+
+def _split_once(function: ir.Operation) -> bool:
+    """Replace the slices of every product that can be split; returns whether there was one."""
+    regions = [region for region in _regions(function) if region.fires]
+    chain = [op for region in regions for op in region.chain]
+    done: list[ir.Operation] = []
+    for region in regions:
+        for op in region.slices:
+            numbers = static_slice(op)
+            if op not in done and numbers is not None:
+                done.append(op)
+                _Splitter(chain, ir.InsertionPoint(op)).replace(op, numbers)
+    for op in done:
+        op.erase()
+    return bool(done)
+
+
+# per dim of a tensor: offset and size
+_Box = tuple[tuple[int, int], ...]
+
+
+class _Splitter:
+    """Builds one slice of a chain from slices of its operands, in front of the slice that it replaces."""
+
+    def __init__(self, chain: list[ir.Operation], ip: ir.InsertionPoint) -> None:
+        self.chain = chain
+        self.ip = ip
+        self.made: dict[tuple[ir.Value, _Box], ir.Value] = {}
+
+    def replace(self, op: ir.Operation, numbers: Slice) -> None:
+        """Give the users of slice `op` the part of the chain that it reads."""
+        with op.location, self.ip:
+            box = tuple(zip(numbers.offsets, numbers.sizes, strict=True))
+            value = self.part(op.operands[0], box)
+            result = op.results[0]
+            if value.type != result.type:
+                zeros = [0] * len(box)
+                value = _extract(result.type, value, zeros, list(numbers.sizes))
+            result.replace_all_uses_with(value)
+
+    def part(self, value: ir.Value, box: _Box) -> ir.Value:
+        """The box of `value` as a tensor of the same rank."""
+        if box == tuple((0, size) for size in shape_of(value)):
+            return value
+        key = (value, box)
+        if key not in self.made:
+            self.made[key] = self._make(value, box)
+        return self.made[key]
+
+    def _make(self, value: ir.Value, box: _Box) -> ir.Value:
+        op = defining_op(value)
+        if op is not None and (op in self.chain or _is_filler(op)):
+            if op.name == "tensor.empty":
+                return tensor.EmptyOp([size for _, size in box], _element(value), loc=op.location).result
+            if op.name in RESHAPES:
+                return self._reshape(op, box)
+            if structured(op) is not None:
+                return self._structured(op, value, box)
+        return _extract(_sized(value, box), value, [offset for offset, _ in box], [size for _, size in box])
+
+    def _reshape(self, op: ir.Operation, box: _Box) -> ir.Value:
+        """A unit reshape of a slice."""
+        loops = tuple(Index(dim, offset) for dim, (offset, _) in enumerate(box))
+        access = reshape_source_access(op, loops)
+        source = self.part(op.operands[0], _box_of(access or (), [size for _, size in box]))
+        return _clone(op, [source], [_sized(op.results[0], box)])
+
+    def _structured(self, op: ir.Operation, value: ir.Value, box: _Box) -> ir.Value:
+        """The op on slices of its operands; reductions run in full."""
+        view = structured(op)
+        if view is None:
+            return value
+        position = list(op.results).index(value)
+        extents = [view.extent(dim) for dim in range(view.loops)]
+        offsets = [0] * view.loops
+        for index, (offset, size) in zip(view.output_map(position), box, strict=True):
+            if index.dim is not None:
+                offsets[index.dim], extents[index.dim] = offset, size
+        loops = tuple(Index(dim, offset) for dim, offset in enumerate(offsets))
+        boxes = [_box_of(through_map(one, loops), extents) for one in view.maps]
+        operands = [
+            self.part(one, its) if isinstance(one.type, ir.RankedTensorType) else one
+            for one, its in zip(view.operands, boxes, strict=True)
+        ]
+        types = [_sized(result, its) for result, its in zip(op.results, boxes[view.inputs :], strict=True)]
+        return _clone(op, operands, types, position)
+
+
+def _is_filler(op: ir.Operation) -> bool:
+    """Ops that make a tensor of one number, or of none: cheaper to repeat than to slice."""
+    if op.name in ("tensor.empty", "linalg.fill"):
+        return True
+    view = structured(op)
+    return view is not None and view.inputs == 0 and view.elementwise
+
+
+def _box_of(access: Access, extents: list[int]) -> _Box:
+    """Which part of a tensor is read through `access` when the loops have `extents`."""
+    return tuple((index.offset, 1 if index.dim is None else extents[index.dim]) for index in access)
+
+
+def _element(value: ir.Value) -> ir.Type:
+    return ir.RankedTensorType(value.type).element_type
+
+
+def _sized(value: ir.Value, box: _Box) -> ir.RankedTensorType:
+    return ir.RankedTensorType.get([size for _, size in box], _element(value))
+
+
+def _extract(result: ir.Type, source: ir.Value, offsets: list[int], sizes: list[int]) -> ir.Value:
+    ones = [1] * len(offsets)
+    return tensor.ExtractSliceOp(result, source, [], [], [], offsets, sizes, ones).result
+
+
+def _clone(op: ir.Operation, operands: list[ir.Value], types: list[ir.RankedTensorType], result: int = 0) -> ir.Value:
+    """The op again on other operands, with the result types that they give it."""
+    clone = op.clone().operation
+    for position, operand in enumerate(operands):
+        clone.operands[position] = operand
+    for position, type_ in enumerate(types):
+        clone.results[position].set_type(type_)
+    if op.name == "tensor.expand_shape":
+        clone.attributes["static_output_shape"] = ir.DenseI64ArrayAttr.get(list(types[0].shape))
+    return clone.results[result]
+
+
