@@ -1,0 +1,143 @@
+"""rocfuse-form-multi-gemm: the products of a function and their combine become rocfuse.multi_gemm + one linalg.generic.
+
+Before (tensor form):
+
+    %y0 = linalg.generic {product} ins(%x, %w0 : tensor<64x128xf16>, tensor<256x128xf16>) … -> tensor<64x256xf32>
+    %y1 = linalg.generic {product} ins(%x, %w1 : tensor<64x128xf16>, tensor<256x128xf16>) … -> tensor<64x256xf32>
+    %a  = linalg.generic {elementwise} ins(%y0, %bias) …
+    %o  = linalg.generic {elementwise} ins(%a, %y1, %residual) … -> tensor<64x256xf16>
+
+After (fused form):
+
+    %g:2 = "rocfuse.multi_gemm"(%x, %w0, %x, %w1) {dims = ["m", "n", "k"], indexing_maps = […]} : … -> (tensor<64x256xf32>, …)
+    %o = linalg.generic {all parallel} ins(%g#0, %g#1, %bias, %residual) … -> tensor<64x256xf16>
+
+The match is structural: it walks back from the results, so that names and the order of independent ops do not count.
+What cannot be matched is refused with the op and the reason, and the module stays as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from mlir import ir
+from mlir.dialects import linalg, tensor
+from mlir.passmanager import PassManager
+
+from rocfuse.dialect import build_multi_gemm
+from rocfuse.passes import Pass, PassContext, register
+from rocfuse.transforms.combine import Emitter
+from rocfuse.transforms.match_multi_gemm import Match, match_module
+from rocfuse.transforms.matching import element_type, entry_block, erase_dead, map_of_dims
+from rocfuse.diagnostics import Refusal
+
+_NAME = "rocfuse-form-multi-gemm"
+
+
+@register
+@dataclass(frozen=True)
+class FormMultiGemm(Pass):
+    """Make the products that feed one combine one rocfuse.multi_gemm."""
+
+    name: ClassVar[str] = _NAME
+    requires: ClassVar[tuple[str, ...]] = ("tensor",)
+    ensures: ClassVar[tuple[str, ...]] = ("fused",)
+
+    def run(self, module: ir.Module, context: PassContext) -> None:
+        """Fuse the module's one pattern in place, or refuse and leave the module as it is."""
+        if context.refusals:  # an earlier pass said already why this program is not fused
+            return
+        found = match_module(module)
+        if isinstance(found, Refusal):
+            context.refuse(Refusal(f"{_NAME}: {found.reason}", found.location, found.notes))
+            return
+        _build(found)
+        with module.context:
+            # not canonicalize: it would drop a combine that only passes the product on
+            PassManager.parse("builtin.module(cse)").run(module.operation)
+
+
+def _build(found: Match) -> None:
+    """Write multi_gemm and combine in front of the return, and drop what they replace."""
+    with ir.InsertionPoint(found.terminator), found.location:
+        outputs = found.extents[:-1]
+        loops = len(found.extents)
+        pairs = [
+            (gemm.a.materialize(found.extents), gemm.b.materialize(found.extents)) for gemm in found.gemms
+        ]
+        pairs = _share(pairs, found)
+        maps = [(gemm.a.affine_map(loops), gemm.b.affine_map(loops)) for gemm in found.gemms]
+        product_type = ir.RankedTensorType.get(outputs, ir.F32Type.get())
+        products = build_multi_gemm(pairs, maps, found.dims, product_type, found.gemms[0].location)
+        values = _combine(found, list(products.results))
+    _return(found, values)
+    erase_dead(entry_block(found.function))
+
+
+def _share(pairs: Sequence[tuple[ir.Value, ir.Value]], found: Match) -> list[tuple[ir.Value, ir.Value]]:
+    """Equal views are one value: what is read once is loaded once."""
+    known: dict[tuple[ir.Value, object], ir.Value] = {}
+    shared: list[tuple[ir.Value, ir.Value]] = []
+    for (a, b), gemm in zip(pairs, found.gemms, strict=True):
+        extents = tuple(found.extents)
+        a = known.setdefault((gemm.a.base, _part(gemm.a.access, extents)), a)
+        b = known.setdefault((gemm.b.base, _part(gemm.b.access, extents)), b)
+        shared.append((a, b))
+    return shared
+
+
+def _part(access: Sequence[object], extents: Sequence[int]) -> tuple[tuple[int, int], ...]:
+    return tuple(
+        (index.offset, -1 if index.dim is None else extents[index.dim])  # type: ignore[attr-defined]
+        for index in access
+    )
+
+
+def _combine(found: Match, products: list[ir.Value]) -> list[ir.Value]:
+    """The linalg.generic of the combine; returns its results."""
+    loops = len(found.extents) - 1
+    parallel = ir.Attribute.parse("#linalg.iterator_type<parallel>")
+    inputs = [*products, *(node.view.materialize(found.extents) for node in found.operands)]
+    maps = [map_of_dims(range(loops), loops) for _ in products]
+    maps += [node.view.affine_map(loops) for node in found.operands]
+    inits: list[ir.Value] = []
+    for result in found.results:
+        shape = [found.extents[dim] for dim in result.dims]
+        inits.append(tensor.EmptyOp(shape, element_type(result.value)).result)
+        maps.append(map_of_dims(result.dims, loops))
+    op = linalg.GenericOp(
+        [one.type for one in inits],
+        inputs,
+        inits,
+        ir.ArrayAttr.get([ir.AffineMapAttr.get(one) for one in maps]),
+        ir.ArrayAttr.get([parallel] * loops),
+    )
+    types = [element_type(value) for value in (*inputs, *inits)]
+    block = op.operation.regions[0].blocks.append(*types, arg_locs=[found.location] * len(types))
+    with ir.InsertionPoint(block):
+        emitter = Emitter(list(block.arguments))
+        linalg.YieldOp([emitter.value(result.node) for result in found.results])
+    return list(op.operation.results)
+
+
+def _return(found: Match, values: list[ir.Value]) -> None:
+    """Return the results of the combine, in the shapes that the function promises."""
+    with ir.InsertionPoint(found.terminator), found.location:
+        for position, (result, value) in enumerate(zip(found.results, values, strict=True)):
+            if value.type != result.value.type:
+                value = _add_unit_dims(value, result.value.type, result.kept)
+            for reshape in reversed(result.reshapes):
+                clone = reshape.clone().operation
+                clone.operands[0] = value
+                value = clone.results[0]
+            found.terminator.operands[position] = value
+
+
+def _add_unit_dims(value: ir.Value, type_: ir.Type, kept: Sequence[int]) -> ir.Value:
+    """Expand a result to the type that it had, whose dims `kept` are the ones that it has now."""
+    shape = list(ir.RankedTensorType(type_).shape)
+    starts = [0, *list(kept)[1:]]
+    groups = [list(range(start, end)) for start, end in zip(starts, [*starts[1:], len(shape)], strict=True)]
+    return tensor.ExpandShapeOp(type_, value, groups, [], shape).result

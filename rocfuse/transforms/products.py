@@ -1,0 +1,67 @@
+"""What a product op multiplies: its operands, the roles of its loop dims, what it adds to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mlir import ir
+
+from rocfuse.analysis.contraction import Roles, infer_roles
+from rocfuse.analysis.slices import Access, dims_of
+from rocfuse.transforms.matching import Structured, defining_op, element_type, structured
+from rocfuse.transforms.refused import Refused
+
+FLOATS = ("f16", "bf16", "f32")
+
+
+@dataclass(frozen=True)
+class Product:
+    """A sum of products `init + Σ_k A·B` as an op states it; A is its first input."""
+
+    op: ir.Operation
+    a: ir.Value
+    b: ir.Value
+    init: ir.Value
+    a_map: Access
+    b_map: Access
+    out_map: Access
+    roles: Roles
+    extents: tuple[int, ...]
+
+
+def match_product(op: ir.Operation) -> Product:
+    """Read a product op; raises Refused for one that no matrix instruction computes."""
+    view = structured(op)
+    if view is None:
+        raise Refused(op, f"{op.name} is not a plain product")
+    roles = infer_roles(*(dims_of(one) for one in view.maps), loops=view.loops)
+    if isinstance(roles, str):
+        raise Refused(op, f"{op.name} is not a plain product: {roles}")
+    accumulator = str(element_type(op.results[0]))
+    if accumulator not in FLOATS:
+        raise Refused(op, f"the product accumulates in {accumulator}; f16 and bf16 products in f16, bf16 or f32 are fused")
+    if not _is_multiply_add(view):
+        raise Refused(op, "the product's body is more than a·b added to the sum; do the rest before or after the product")
+    extents = tuple(view.extent(dim) for dim in range(view.loops))
+    a, b, init = view.operands
+    return Product(op, a, b, init, *view.maps, roles=roles, extents=extents)
+
+
+def _is_multiply_add(view: Structured) -> bool:
+    """Whether the body is `out + ext(a) * ext(b)`."""
+    a, b, out = view.body.arguments
+    add = defining_op(view.yields[0])
+    if add is None or add.name != "arith.addf" or out not in list(add.operands):
+        return False
+    left, right = add.operands
+    multiply = defining_op(right if left == out else left)
+    if multiply is None or multiply.name != "arith.mulf":
+        return False
+    factors = [_without_extension(operand) for operand in multiply.operands]
+    return factors in ([a, b], [b, a])
+
+
+def _without_extension(value: ir.Value) -> ir.Value:
+    while (op := defining_op(value)) is not None and op.name == "arith.extf":
+        value = op.operands[0]
+    return value
