@@ -148,7 +148,7 @@ def list_passes() -> None:
 
     width = max(map(len, pass_names()))
     for name in pass_names():
-        print(f"--{name:{width}}  {pass_docstring(name).splitlines()[0]}")
+        print(f"--{name:{width}}  {pass_docstring(name).partition(chr(10))[0]}")
 
 
 def pass_docstring(name: str) -> str:
@@ -160,13 +160,9 @@ def pass_docstring(name: str) -> str:
     spec = importlib.util.find_spec(_MODULES[name])
     if spec is None or spec.origin is None:
         return "(not built yet)"
-    for node in ast.walk(ast.parse(Path(spec.origin).read_text())):
-        if not isinstance(node, ast.ClassDef):
-            continue
-        for statement in node.body:
-            value = getattr(statement, "value", None)
-            if isinstance(value, ast.Constant) and value.value == name:
-                return ast.get_docstring(node) or ""
+    for node in ast.parse(Path(spec.origin).read_text()).body:
+        if isinstance(node, ast.ClassDef) and any("register" in ast.unparse(one) for one in node.decorator_list):
+            return ast.get_docstring(node) or ""  # a module registers one pass
     return ""
 
 

@@ -59,7 +59,9 @@ class Expected:
     def matches(self, diagnostic: Diagnostic) -> bool:
         """Whether `diagnostic` is what was expected."""
         line = diagnostic.line if diagnostic.file == INPUT else 0
-        return self.severity == diagnostic.severity and self.line == line and bool(self.pattern.search(diagnostic.message))
+        return (
+            self.severity == diagnostic.severity and self.line == line and bool(self.pattern.search(diagnostic.message))
+        )
 
 
 def find_expected(source: str, first_line: int = 1) -> list[Expected]:
@@ -103,7 +105,9 @@ def check_expected(expected: Sequence[Expected], diagnostics: Sequence[Diagnosti
             )
             problems.append(unexpected.text(input_name))
     for one in missing:
-        problems.append(f'{input_name}:{one.written_at}: error: expected {one.severity} "{one.text}" was not produced')
+        problems.append(
+            f'{input_name}:{one.written_at}:1: error: expected {one.severity} "{one.text}" was not produced'
+        )
     return problems
 
 
