@@ -47,7 +47,5 @@ def infer_roles(a: Sequence[int], b: Sequence[int], out: Sequence[int], loops: i
 
 def dims_in_order(dims: Sequence[str]) -> bool:
     """Whether `dims` is batch* m+ n+ k."""
-    order = [ROLE_ORDER.index(dim) if dim in ROLE_ORDER else -1 for dim in dims]  # type: ignore[arg-type]
-    return (
-        -1 not in order and order == sorted(order) and dims.count("k") == 1 and dims.count("m") > 0 < dims.count("n")
-    )
+    order = [ROLE_ORDER.index(dim) if dim in ROLE_ORDER else -1 for dim in dims]
+    return -1 not in order and order == sorted(order) and dims.count("k") == 1 and dims.count("m") > 0 < dims.count("n")

@@ -60,9 +60,7 @@ def loops_of_result(result_map: Access, access: Access, loops: int) -> Access | 
 
 def through_map(operand_map: Access, loops: Access) -> Access:
     """The access of an operand that is read through `operand_map` while the loops run as `loops`."""
-    return tuple(
-        index if index.dim is None else loops[index.dim].shifted(index.offset) for index in operand_map
-    )
+    return tuple(index if index.dim is None else loops[index.dim].shifted(index.offset) for index in operand_map)
 
 
 def through_slice(access: Access, offsets: Sequence[int], dropped: frozenset[int]) -> Access:
@@ -111,37 +109,3 @@ def through_collapse(access: Access, groups: Sequence[Sequence[int]], shape: Seq
         for dim in group:
             result[dim] = access[position] if dim == kept else Index(None, 0)
     return tuple(result[dim] for dim in range(len(shape)))
-
-
-def contiguous_strides(shape: Sequence[int]) -> tuple[int, ...]:
-    """Row-major strides in elements."""
-    strides = [1] * len(shape)
-    for dim in range(len(shape) - 2, -1, -1):
-        strides[dim] = strides[dim + 1] * shape[dim + 1]
-    return tuple(strides)
-
-
-def expand_strides(
-    strides: Sequence[int], groups: Sequence[Sequence[int]], shape: Sequence[int]
-) -> tuple[int, ...]:
-    """Strides after an expand_shape to `shape`."""
-    result = [0] * len(shape)
-    for stride, group in zip(strides, groups, strict=True):
-        step = stride
-        for dim in reversed(group):
-            result[dim] = step
-            step *= shape[dim]
-    return tuple(result)
-
-
-def collapse_strides(
-    strides: Sequence[int], groups: Sequence[Sequence[int]], shape: Sequence[int]
-) -> tuple[int, ...] | None:
-    """Strides after a collapse_shape of `shape`, or None if the collapsed tensor is no view of the memory."""
-    result: list[int] = []
-    for group in groups:
-        wide = [dim for dim in group if shape[dim] != 1]
-        if any(strides[outer] != strides[inner] * shape[inner] for outer, inner in zip(wide, wide[1:], strict=False)):
-            return None
-        result.append(strides[wide[-1]] if wide else 1)
-    return tuple(result)

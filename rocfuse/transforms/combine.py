@@ -28,7 +28,7 @@ from rocfuse.transforms.matching import (
 )
 from rocfuse.transforms.products import FLOATS
 from rocfuse.transforms.refused import Refused
-from rocfuse.transforms.views import View, strides_of
+from rocfuse.transforms.views import View, memory_view
 
 
 @dataclass(eq=False)
@@ -101,7 +101,7 @@ class Collector:
             source = reshape_source_access(op, access)
             if source is not None:
                 return self.node(op.operands[0], source, op)
-            if strides_of(value) is not None:
+            if memory_view(value) is not None:
                 return self._operand(value, access, reader)
         raise Refused(op, _why_not(op))
 
@@ -148,7 +148,7 @@ def _scalar(op: ir.Operation) -> ScalarNode:
 
 def _is_zero(node: Node) -> bool:
     if isinstance(node, ScalarNode):
-        return bool(node.value.value == 0)  # type: ignore[attr-defined]
+        return bool(node.value.value == 0)
     if isinstance(node, BodyNode):
         result = node.view.yields[node.result]
         for position, argument in node.arguments.items():
@@ -194,7 +194,10 @@ def _why_not(op: ir.Operation) -> str:
             "elementwise: reduce in another kernel"
         )
     if op.name in RESHAPES:
-        return f"{op.name} of {op.operands[0].type} splits or merges dimensions of a computed tensor; reshape the arguments"
+        return (
+            f"{op.name} of {op.operands[0].type} splits or merges dimensions of a computed tensor; "
+            "reshape the arguments instead"
+        )
     if op.name == "tensor.empty":
         return "the elements of a tensor.empty are read; fill it first"
     return f"{op.name} between the products and the result; the combine is made of elementwise linalg ops"
@@ -206,7 +209,7 @@ class Emitter:
     def __init__(self, arguments: Sequence[ir.Value]) -> None:
         self.arguments = arguments
         self._values: dict[int, ir.Value] = {}
-        self._bodies: dict[tuple[int, tuple[int, ...]], dict[int, ir.Value]] = {}
+        self._bodies: dict[tuple[int, tuple[tuple[int, int], ...]], dict[int, ir.Value]] = {}
 
     def value(self, node: Node) -> ir.Value:
         """The scalar of `node`; every node is written once."""
@@ -218,7 +221,7 @@ class Emitter:
         if isinstance(node, OperandNode):
             return self.arguments[node.argument]
         if isinstance(node, ScalarNode):
-            return arith.ConstantOp(node.value.type, node.value).result  # type: ignore[attr-defined]
+            return arith.ConstantOp(node.value.type, node.value).result
         if isinstance(node, ProductNode):
             return self._product(node)
         return self._body(node)

@@ -9,7 +9,11 @@ Before (tensor form):
 
 After (fused form):
 
-    %g:2 = "rocfuse.multi_gemm"(%x, %w0, %x, %w1) {dims = ["m", "n", "k"], indexing_maps = […]} : … -> (tensor<64x256xf32>, …)
+    %g:2 = "rocfuse.multi_gemm"() ({
+      %p0 = "rocfuse.gemm"(%x, %w0) {indexing_maps = […]} : … -> tensor<64x256xf32>
+      %p1 = "rocfuse.gemm"(%x, %w1) {indexing_maps = […]} : … -> tensor<64x256xf32>
+      vector.yield %p0, %p1 : …
+    }) {dims = ["m", "n", "k"]} : () -> (tensor<64x256xf32>, tensor<64x256xf32>)
     %o = linalg.generic {all parallel} ins(%g#0, %g#1, %bias, %residual) … -> tensor<64x256xf16>
 
 The match is structural: it walks back from the results, so that names and the order of independent ops do not count.
@@ -26,12 +30,12 @@ from mlir import ir
 from mlir.dialects import linalg, tensor
 from mlir.passmanager import PassManager
 
+from rocfuse.diagnostics import Refusal
 from rocfuse.dialect import build_multi_gemm
 from rocfuse.passes import Pass, PassContext, register
 from rocfuse.transforms.combine import Emitter
 from rocfuse.transforms.match_multi_gemm import Match, match_module
 from rocfuse.transforms.matching import element_type, entry_block, erase_dead, map_of_dims
-from rocfuse.diagnostics import Refusal
 
 _NAME = "rocfuse-form-multi-gemm"
 
@@ -64,9 +68,7 @@ def _build(found: Match) -> None:
     with ir.InsertionPoint(found.terminator), found.location:
         outputs = found.extents[:-1]
         loops = len(found.extents)
-        pairs = [
-            (gemm.a.materialize(found.extents), gemm.b.materialize(found.extents)) for gemm in found.gemms
-        ]
+        pairs = [(gemm.a.materialize(found.extents), gemm.b.materialize(found.extents)) for gemm in found.gemms]
         pairs = _share(pairs, found)
         maps = [(gemm.a.affine_map(loops), gemm.b.affine_map(loops)) for gemm in found.gemms]
         product_type = ir.RankedTensorType.get(outputs, ir.F32Type.get())

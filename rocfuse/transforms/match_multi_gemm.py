@@ -26,7 +26,7 @@ from rocfuse.transforms.matching import (
 )
 from rocfuse.transforms.products import FLOATS, Product, match_product
 from rocfuse.transforms.refused import Refused
-from rocfuse.transforms.views import View, strides_of, trace_operand
+from rocfuse.transforms.views import View, memory_view, trace_operand
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def _check_shape(function: ir.Operation) -> ir.Operation:
     ops = [one.operation for one in block.operations]
     for op in ops[:-1]:
         if not op.name.startswith(("linalg.", "tensor.", "arith.", "math.")):
-            raise Refused(op, f"{op.name} in the function; a kernel is made of tensor, linalg and arith ops without effects")
+            raise Refused(op, f"{op.name} in the function; a kernel is made of tensor, linalg and arith ops")
     terminator = ops[-1]
     for value in terminator.operands:
         if not is_static_tensor(value) or str(element_type(value)) not in FLOATS:
@@ -214,8 +214,8 @@ class _Assembler:
             elif extent != 1:
                 raise Refused(
                     use.op,
-                    f"{wanted} of the product's {extent} elements along one dimension are combined, from {index.offset} "
-                    "on; run rocfuse-split-sliced-gemms first, or combine slices of equal width",
+                    f"{wanted} of the product's {extent} elements along one dimension are combined, from "
+                    f"{index.offset} on; run rocfuse-split-sliced-gemms first, or combine slices of equal width",
                 )
         missing = [extent for dim, extent in enumerate(self.shape) if dim not in found and extent != 1]
         if missing:
@@ -258,7 +258,7 @@ class _Assembler:
                 swap.append(common != own)
             else:
                 texts = " and ".join("(" + ", ".join(one[dim] for dim in kept) + ")" for one in (common, own))
-                raise Refused(use.op, f"the products do not agree on what is batch, m and n: {texts} for the result's dims")
+                raise Refused(use.op, f"the products do not agree on which dims are batch, m and n: {texts}")
         return common, swap
 
     def _roles_of(self, use: ProductNode, product: Product, roles: Roles) -> dict[int, Role]:
@@ -280,7 +280,8 @@ class _Assembler:
         types = [str(element_type(view.base)) for view in views]
         if types[0] != types[1] or types[0] not in ("f16", "bf16"):
             raise Refused(
-                use.op, f"the product multiplies {types[0]} by {types[1]} (need f16 by f16 or bf16 by bf16); convert the operands"
+                use.op,
+                f"the product multiplies {types[0]} by {types[1]} (need two f16 or two bf16); convert them",
             )
         a, b = reversed(views) if swapped else views
         return Gemm(a, b, use.op.location)
@@ -300,7 +301,7 @@ class _Assembler:
 def _check_roles(op: ir.Operation, roles: dict[int, Role]) -> None:
     for role in ("m", "n"):
         if role not in roles.values():
-            raise Refused(op, f"the product has no {role} dimension (a matrix by a vector); give the vector a dimension of 1")
+            raise Refused(op, f"the product has no {role} dimension; give the vector a dimension of 1")
 
 
 def _k_extent(product: Product) -> int:
@@ -321,23 +322,21 @@ def _depth(products: Sequence[Product]) -> int:
         if depth != depths[0]:
             raise Refused(
                 product.op,
-                f"the products sum over different k, {depths[0]} and {depth}; products of one kernel have one k for now",
+                f"the products sum over different k, {depths[0]} and {depth} (need one k); compile them apart",
             )
     return depths[0]
 
 
 def _check_view(view: View, extents: Sequence[int], op: ir.Operation) -> None:
     """Raise Refused for an operand whose neighbours in memory no loop of the product visits (interleaved columns)."""
-    strides = strides_of(view.base)
-    if strides is None:
+    place = memory_view(view.base)
+    if place is None:
         raise Refused(op, f"an operand of the product, {view.base.type}, is no view of an argument's memory")
     used = [
         (stride, extents[index.dim])
-        for stride, index in zip(strides, view.access, strict=True)
+        for stride, index in zip(place.strides, view.access, strict=True)
         if index.dim is not None and extents[index.dim] > 1
     ]
     if used and min(stride for stride, _ in used) != 1:
         step = min(stride for stride, _ in used)
-        raise Refused(op, f"an operand of the product is read with a step of {step} elements (need 1): interleaved columns")
-
-
+        raise Refused(op, f"an operand is read with a step of {step} elements (need 1): interleaved columns")

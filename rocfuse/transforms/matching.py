@@ -150,7 +150,7 @@ class Structured:
 
 
 def structured(op: ir.Operation) -> Structured | None:
-    """The linalg op in pure form, or None (not linalg, on buffers, maps that are not of single dims, reads its index)."""
+    """The linalg op in pure form, or None: not linalg, on buffers, maps not of single dims, or it reads its index."""
     if not op.name.startswith("linalg.") or len(op.regions) != 1 or len(op.results) == 0:
         return None
     blocks = list(op.regions[0].blocks)
@@ -172,7 +172,7 @@ def is_elementwise(op: ir.Operation) -> bool:
 
 
 def is_product(op: ir.Operation) -> bool:
-    """Whether `op` multiplies two tensors and sums: two inputs, a reduction, plain maps. Element types do not matter."""
+    """Whether `op` multiplies two tensors and sums: two inputs, a reduction, plain maps, any element type."""
     view = structured(op)
     if view is None or view.inputs != 2 or len(op.results) != 1 or not view.reductions:
         return False

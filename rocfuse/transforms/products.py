@@ -34,17 +34,18 @@ def match_product(op: ir.Operation) -> Product:
     view = structured(op)
     if view is None:
         raise Refused(op, f"{op.name} is not a plain product")
-    roles = infer_roles(*(dims_of(one) for one in view.maps), loops=view.loops)
+    a_map, b_map, out_map = view.maps
+    roles = infer_roles(dims_of(a_map), dims_of(b_map), dims_of(out_map), view.loops)
     if isinstance(roles, str):
         raise Refused(op, f"{op.name} is not a plain product: {roles}")
     accumulator = str(element_type(op.results[0]))
     if accumulator not in FLOATS:
-        raise Refused(op, f"the product accumulates in {accumulator}; f16 and bf16 products in f16, bf16 or f32 are fused")
+        raise Refused(op, f"the product accumulates in {accumulator} (need f16, bf16 or f32); convert the operands")
     if not _is_multiply_add(view):
-        raise Refused(op, "the product's body is more than a·b added to the sum; do the rest before or after the product")
+        raise Refused(op, "the product is more than sum + a·b of extended operands; do the rest before or after it")
     extents = tuple(view.extent(dim) for dim in range(view.loops))
     a, b, init = view.operands
-    return Product(op, a, b, init, *view.maps, roles=roles, extents=extents)
+    return Product(op, a, b, init, a_map, b_map, out_map, roles, extents)
 
 
 def _is_multiply_add(view: Structured) -> bool:

@@ -7,7 +7,7 @@ from mlir import ir
 from rocfuse.diagnostics import Refusal
 
 
-class Refused(Exception):  # noqa: N818  a refusal is no error
+class Refused(Exception):
     """A matcher found why the program stays as it is."""
 
     def __init__(self, op: ir.Operation, reason: str) -> None:

@@ -129,7 +129,7 @@ def _verdict(region: _Region, others: list[ir.Operation]) -> Refusal | None:
     for op in region.slices:
         numbers = static_slice(op)
         if numbers is None:
-            return _refusal(op, "the product is sliced at a place that is not constant; make offsets and sizes constant")
+            return _refusal(op, "a slice of the product has offsets or sizes that are not constant; make them so")
         if any(stride != 1 for stride in numbers.strides):
             step = next(stride for stride in numbers.strides if stride != 1)
             return _refusal(
@@ -137,7 +137,7 @@ def _verdict(region: _Region, others: list[ir.Operation]) -> Refusal | None:
             )
     for op in region.chain:
         if not all(is_static_tensor(result) for result in op.results):
-            return _refusal(op, f"the sliced product {op.results[0].type} has a dynamic dimension; make its shape static")
+            return _refusal(op, f"the sliced product {op.results[0].type} has dynamic dims; make its shape static")
     if others:
         kept = ", ".join(sorted({op.name for op in others}))
         return _refusal(
@@ -275,5 +275,3 @@ def _clone(op: ir.Operation, operands: list[ir.Value], types: list[ir.RankedTens
     if op.name == "tensor.expand_shape":
         clone.attributes["static_output_shape"] = ir.DenseI64ArrayAttr.get(list(types[0].shape))
     return clone.results[result]
-
-

@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from mlir import ir
 from mlir.dialects import tensor
 
+from rocfuse.analysis import views as memory
 from rocfuse.analysis.slices import (
     Access,
     Index,
-    collapse_strides,
-    contiguous_strides,
-    expand_strides,
     loops_of_result,
     through_map,
 )
@@ -71,22 +69,23 @@ class View:
         return map_of_dims(self.dims, loops)
 
 
-def strides_of(value: ir.Value) -> tuple[int, ...] | None:
-    """Element strides of a view of a function argument; None if `value` is not one."""
+def memory_view(value: ir.Value) -> memory.View | None:
+    """Where a view of a function argument lies in its memory; None if `value` is not one."""
     op = defining_op(value)
     if op is None:
-        return contiguous_strides(shape_of(value)) if is_static_tensor(value) else None
-    source = strides_of(op.operands[0]) if op.name in (*RESHAPES, "tensor.extract_slice") else None
+        return memory.dense(shape_of(value)) if is_static_tensor(value) else None
+    source = memory_view(op.operands[0]) if op.name in (*RESHAPES, "tensor.extract_slice") else None
     if source is None:
         return None
     if op.name == "tensor.expand_shape":
-        return expand_strides(source, reassociation(op), shape_of(value))
+        return memory.expanded(source, reassociation(op), shape_of(value))
     if op.name == "tensor.collapse_shape":
-        return collapse_strides(source, reassociation(op), shape_of(op.operands[0]))
+        return memory.collapsed(source, reassociation(op))
     numbers = static_slice(op)
     if numbers is None or any(stride != 1 for stride in numbers.strides):
         return None
-    return tuple(stride for dim, stride in enumerate(source) if dim not in numbers.dropped)
+    part = memory.sliced(source, numbers.offsets, numbers.sizes, numbers.strides)
+    return memory.dropped(part, sorted(numbers.dropped))
 
 
 def trace_operand(value: ir.Value, access: Access, reader: ir.Operation) -> View:
@@ -103,7 +102,7 @@ def trace_operand(value: ir.Value, access: Access, reader: ir.Operation) -> View
         if source is not None:
             value, access = op.operands[0], source
             continue
-        if op.name in RESHAPES and strides_of(value) is not None:
+        if op.name in RESHAPES and memory_view(value) is not None:
             break
         moved = _through_copy(op, access)
         if moved is None:
@@ -114,7 +113,7 @@ def trace_operand(value: ir.Value, access: Access, reader: ir.Operation) -> View
             )
         value, access = moved
     if not is_static_tensor(value):
-        raise Refused(reader, f"an operand of the product, {value.type}, has a dynamic dimension; make its shape static")
+        raise Refused(reader, f"an operand of the product, {value.type}, has dynamic dims; make them static")
     return View(value, access)
 
 
