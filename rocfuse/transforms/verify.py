@@ -76,7 +76,7 @@ def _multi_gemm(op: ir.Operation) -> Iterator[tuple[str, str]]:
     if not dims_in_order(dims):
         yield (
             "multi_gemm_c2",
-            f"dims are {', '.join(dims)} (need batch, then m, then n, then one k; at least one m and n)",
+            f"dims are {', '.join(dims)} (need batch*, m+, n+, k in this order)",
         )
         return
     body = [inner.operation for inner in op.regions[0].blocks[0].operations]
