@@ -22,4 +22,75 @@ irdl.dialect @rocfuse {
     irdl.results(product: %product)
     irdl.attributes {"indexing_maps" = %maps}
   }
+
+  // Blockwise steps: what one lane does of a tile-level action. Tiles are rows x k (rows of A, columns of B); `operand`
+  // numbers the plan's distinct operands, whose entry says how the tile is dealt to lanes and laid out in LDS.
+
+  // Load one unit of an operand tile whose first element is (row, k) of the view. `masked`: zero at and past the view's k.
+  irdl.operation @global_read {
+    %view = irdl.base "!builtin.memref"
+    %index = irdl.is i32
+    %vector = irdl.base "!builtin.vector"
+    %operand = irdl.base "#builtin.integer"
+    %part = irdl.base "#builtin.integer"
+    %masked = irdl.base "#builtin.integer"
+    irdl.operands(view: %view, row: %index, k: %index)
+    irdl.results(unit: %vector)
+    irdl.attributes {"operand" = %operand, "part" = %part, "masked" = %masked}
+  }
+
+  // Store a unit that was read from memory into its place in an LDS tile.
+  irdl.operation @lds_write {
+    %vector = irdl.base "!builtin.vector"
+    %buffer = irdl.base "!builtin.memref"
+    %operand = irdl.base "#builtin.integer"
+    %part = irdl.base "#builtin.integer"
+    irdl.operands(unit: %vector, buffer: %buffer)
+    irdl.attributes {"operand" = %operand, "part" = %part}
+  }
+
+  // All waves of the workgroup have finished their LDS accesses up to here.
+  irdl.operation @barrier {}
+
+  // Load this lane's part of a 128-bit wide k slice of one block of rows.
+  irdl.operation @fragment_read {
+    %buffer = irdl.base "!builtin.memref"
+    %vector = irdl.base "!builtin.vector"
+    %operand = irdl.base "#builtin.integer"
+    %block = irdl.base "#builtin.integer"
+    %k_slice = irdl.base "#builtin.integer"
+    irdl.operands(buffer: %buffer)
+    irdl.results(fragment: %vector)
+    irdl.attributes {"operand" = %operand, "block" = %block, "k_slice" = %k_slice}
+  }
+
+  // Multiply two fragments of a k slice onto an accumulator block.
+  irdl.operation @mma {
+    %a = irdl.base "!builtin.vector"
+    %b = irdl.base "!builtin.vector"
+    %accumulator = irdl.base "!builtin.vector"
+    irdl.operands(a: %a, b: %b, accumulator: %accumulator)
+    irdl.results(result: %accumulator)
+  }
+
+  // This lane's elements of one accumulator-shaped block of an array that the combine reads; (m, n) is the tile's origin.
+  irdl.operation @tile_read {
+    %view = irdl.base "!builtin.memref"
+    %index = irdl.is i32
+    %vector = irdl.base "!builtin.vector"
+    %block = irdl.base "#builtin.array"
+    irdl.operands(view: %view, m: %index, n: %index)
+    irdl.results(elements: %vector)
+    irdl.attributes {"block" = %block}
+  }
+
+  // Store this lane's elements of one block of a result.
+  irdl.operation @tile_write {
+    %vector = irdl.base "!builtin.vector"
+    %view = irdl.base "!builtin.memref"
+    %index = irdl.is i32
+    %block = irdl.base "#builtin.array"
+    irdl.operands(elements: %vector, view: %view, m: %index, n: %index)
+    irdl.attributes {"block" = %block}
+  }
 }

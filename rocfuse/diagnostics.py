@@ -18,15 +18,20 @@ class UsageError(RocfuseError):
 
 
 class CompileError(RocfuseError):
-    """The program cannot be compiled. `location` is MLIR's `file:line:column` text, or empty."""
+    """The program cannot be compiled.
 
-    def __init__(self, message: str, location: str = "") -> None:
+    `location` is MLIR's `file:line:column` text, or empty; `notes` are further lines, such as a table of buffers.
+    """
+
+    def __init__(self, message: str, location: str = "", notes: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.message = message
         self.location = location
+        self.notes = notes
 
     def __str__(self) -> str:
-        return f"{self.location}: error: {self.message}" if self.location else f"error: {self.message}"
+        place = f"{self.location}: " if self.location else ""
+        return "\n".join([f"{place}error: {self.message}", *(f"{place}note: {note}" for note in self.notes)])
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from rocfuse.analysis.copies import Copy, LDS_ACCESS_BYTES, plan_copy
 from rocfuse.analysis.lds import LdsAccount, account
 from rocfuse.analysis.problem import Access, Problem
-from rocfuse.analysis.registers import RegisterNeed, budget
+from rocfuse.analysis.registers import RegisterNeed, budget, waves_per_simd
 from rocfuse.analysis.views import vector_elements
 from rocfuse.targets import MatrixInstruction, Target
 
@@ -63,7 +63,13 @@ class Rejected:
 
     tiling: Tiling
     reason: str
+    excess: int = 0  # need - have, where the reason is a number
     table: tuple[str, ...] = ()
+
+    @property
+    def severity(self) -> int:
+        """0 where only a budget is exceeded, 1 where the shape itself is impossible."""
+        return 0 if self.excess else 1
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,7 @@ class Limits:
 
     lds_bytes: int | None = None
     registers: int | None = None
+    waves_per_simd: int | None = None
 
 
 def candidates(problem: Problem, target: Target) -> Iterator[Tiling]:
@@ -106,18 +113,32 @@ def check(problem: Problem, tiling: Tiling, target: Target, limits: Limits = Lim
             return Rejected(tiling, f"{copy} (operand {name})")
         copies.append(copy)
     lds = account_of(problem, tiling, target)
-    most = target.lds_bytes_per_workgroup
-    if lds.bytes > most:
-        return Rejected(tiling, f"lds {lds.bytes} B > {most} B on {target.name}", lds.table())
-    if limits.lds_bytes is not None and lds.bytes > limits.lds_bytes:
-        return Rejected(tiling, f"lds {lds.bytes} B > {limits.lds_bytes} B (max-lds-bytes)", lds.table())
-    need = _registers(problem, tiling, row, copies, target)
-    have = budget(target, tiling.waves)
-    if need.total > have:
-        return Rejected(tiling, f"registers {need.total} > {have} at {-(-tiling.waves // target.simds_per_cu)} waves")
-    if limits.registers is not None and need.total > limits.registers:
-        return Rejected(tiling, f"registers {need.total} > {limits.registers} (max-registers)")
-    return Plan(tiling, row, operands, names, tuple(copies), lds, need, min(have, limits.registers or have))
+    registers = _registers(problem, tiling, row, copies, target)
+    have = min(budget(target, tiling.waves), limits.registers or target.registers_per_wave)
+    for rejected in _budget_reasons(tiling, lds, registers.total, have, target, limits):
+        return rejected
+    return Plan(tiling, row, operands, names, tuple(copies), lds, registers, have)
+
+
+def _budget_reasons(
+    tiling: Tiling, lds: LdsAccount, registers: int, have: int, target: Target, limits: Limits
+) -> Iterator[Rejected]:
+    """Budgets that a tiling of legal shape exceeds."""
+    for most, owner in (
+        (target.lds_bytes_per_workgroup, f"on {target.name}"),
+        (limits.lds_bytes, "(max-lds-bytes)"),
+    ):
+        if most is not None and lds.bytes > most:
+            yield Rejected(tiling, f"lds {lds.bytes} B > {most} B {owner}", lds.bytes - most, lds.table())
+    if registers > have:
+        owner = "(max-registers)" if have == limits.registers else f"for {tiling.waves} waves a workgroup"
+        yield Rejected(tiling, f"registers {registers} > {have} {owner}", registers - have)
+    wanted = limits.waves_per_simd
+    if wanted is not None:
+        waves = waves_per_simd(target, registers, lds.allocated_bytes, tiling.waves)
+        if waves < wanted:
+            text = f"need {wanted} waves a SIMD, have {waves} (min-waves-per-simd)"
+            yield Rejected(tiling, text, wanted - waves)
 
 
 def account_of(problem: Problem, tiling: Tiling, target: Target) -> LdsAccount:
@@ -172,6 +193,13 @@ def contiguous(problem: Problem, access: Access) -> str:
     if access.stride(k) == 1 or (problem.sizes[k] == 1 and access.stride(row) != 1):
         return "k"
     return "row" if access.stride(row) == 1 else "k"
+
+
+def output_direction(problem: Problem) -> str:
+    """Along which of m and n a lane's consecutive results are stored: the one that is contiguous in the first output."""
+    m, n = problem.dims("m")[0], problem.dims("n")[0]
+    first = problem.outputs[0]
+    return "m" if first.stride(m) == 1 and first.stride(n) != 1 else "n"
 
 
 def row_dim(problem: Problem, access: Access) -> int:

@@ -1,0 +1,99 @@
+"""Index arithmetic in the IR that folds as it is built.
+
+Terms are Python ints or i32 values; a sum or product of ints stays an int, so constant addresses cost no op.
+"""
+
+from __future__ import annotations
+
+from mlir import ir
+from mlir.dialects import arith
+
+Term = int | ir.Value
+
+
+def constant(value: int) -> ir.Value:
+    """An i32 constant."""
+    i32 = ir.IntegerType.get_signless(32)
+    return arith.constant(i32, ir.IntegerAttr.get(i32, value))
+
+
+def value_of(term: Term) -> ir.Value:
+    """The term as an i32 value."""
+    return constant(term) if isinstance(term, int) else term
+
+
+def add(*terms: Term) -> Term:
+    """Sum; the values first, the constant last, so that it ends in an address immediate."""
+    known = sum(term for term in terms if isinstance(term, int))
+    total: ir.Value | None = None
+    for term in terms:
+        if not isinstance(term, int):
+            total = term if total is None else arith.addi(total, term)
+    if total is None:
+        return known
+    return arith.addi(total, constant(known)) if known else total
+
+
+def mul(term: Term, factor: int) -> Term:
+    """Product with a constant."""
+    if isinstance(term, int) or factor == 0:
+        return 0 if factor == 0 else term * factor
+    return term if factor == 1 else arith.muli(term, constant(factor))
+
+
+def shift_right(term: Term, bits: int) -> Term:
+    """term >> bits for a term that is not negative."""
+    if isinstance(term, int):
+        return term >> bits
+    return term if bits == 0 else arith.shrui(term, constant(bits))
+
+
+def shift_left(term: Term, bits: int) -> Term:
+    """term << bits."""
+    if isinstance(term, int):
+        return term << bits
+    return term if bits == 0 else arith.shli(term, constant(bits))
+
+
+def mask(term: Term, bits: int) -> Term:
+    """The low `bits` bits of a term."""
+    most = (1 << bits) - 1
+    if isinstance(term, int):
+        return term & most
+    return 0 if bits == 0 else arith.andi(term, constant(most))
+
+
+def xor(left: Term, right: Term) -> Term:
+    """left ^ right."""
+    if isinstance(left, int) and isinstance(right, int):
+        return left ^ right
+    if left == 0 or right == 0:
+        return right if left == 0 else left
+    return arith.xori(value_of(left), value_of(right))
+
+
+def divide(term: Term, divisor: int) -> Term:
+    """term / divisor for terms that are not negative."""
+    if isinstance(term, int):
+        return term // divisor
+    return term if divisor == 1 else arith.divui(term, constant(divisor))
+
+
+def remainder(term: Term, divisor: int) -> Term:
+    """term % divisor for terms that are not negative."""
+    if isinstance(term, int):
+        return term % divisor
+    return 0 if divisor == 1 else arith.remui(term, constant(divisor))
+
+
+def less(left: Term, right: Term) -> ir.Value:
+    """left < right, unsigned."""
+    return arith.cmpi(arith.CmpIPredicate.ult, value_of(left), value_of(right))
+
+
+def to_index(term: Term) -> ir.Value:
+    """The term as an `index` value."""
+    index = ir.IndexType.get()
+    if isinstance(term, int):
+        return arith.constant(index, ir.IntegerAttr.get(index, term))
+    return arith.index_cast(index, term)

@@ -1,0 +1,216 @@
+"""rocfuse-lower-to-amdgpu: blockwise steps become vector loads and stores, swizzled LDS accesses and matrix instructions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mlir import ir
+from mlir.dialects import amdgpu, arith, gpu, memref, vector
+
+from rocfuse.dialect import PLAN, walk
+from rocfuse.lowering import index_math as ix
+from rocfuse.lowering.lanes import Lanes
+from rocfuse.lowering.memory import Resource, masked_row, read_vector
+from rocfuse.passes import Pass, PassContext, register
+from rocfuse.plan_attributes import KernelPlan, read_plan
+
+
+@register
+@dataclass(frozen=True)
+class LowerToAmdgpu(Pass):
+    """Lower every blockwise step to what one lane does, from the plan and the instruction's lane maps.
+
+        %a0 = "rocfuse.global_read"(%x_view, %m0, %k) {operand = 0, part = 0, masked = 0} : … -> vector<1x8xf16>
+        %acc0 = "rocfuse.mma"(%fa, %fb, %acc)
+      →
+        %buf = amdgpu.fat_raw_buffer_cast %x_flat
+        %a0 = vector.load %buf[%i] : memref<4096xf16, #amdgpu.address_space<fat_raw_buffer>>, vector<8xf16>
+        %t = amdgpu.mfma 32x32x8 %fb_low * %fa_low + %acc    %acc0 = amdgpu.mfma 32x32x8 %fb_high * %fa_high + %t
+    """
+
+    name = "rocfuse-lower-to-amdgpu"
+    requires = ("blockwise",)
+    ensures = ("wave",)
+
+    def run(self, module: ir.Module, context: PassContext) -> None:
+        """Lower every kernel of the module."""
+        for func in list(walk(module, "gpu.func")):
+            plan = read_plan(ir.DictAttr(func.attributes[PLAN]), context.target)
+            with module.context, func.location:
+                _Lowering(func, plan).run()
+
+
+class _Lowering:
+    def __init__(self, func: ir.Operation, plan: KernelPlan) -> None:
+        self.func, self.plan = func, plan
+        self.block = func.regions[0].blocks[0]
+        self.resources: dict[ir.Value, Resource] = {}
+        self.steps: dict[str, Callable[[ir.Operation], list[ir.Value]]] = {
+            "rocfuse.global_read": self._global_read,
+            "rocfuse.lds_write": self._lds_write,
+            "rocfuse.barrier": self._barrier,
+            "rocfuse.fragment_read": self._fragment_read,
+            "rocfuse.mma": self._mma,
+            "rocfuse.tile_read": self._tile_read,
+            "rocfuse.tile_write": self._tile_write,
+        }
+
+    def run(self) -> None:
+        with ir.InsertionPoint.at_block_begin(self.block):
+            i32 = ir.IntegerType.get_signless(32)
+            thread = arith.index_cast(i32, gpu.thread_id(gpu.Dimension.x))
+            self.lanes = Lanes(self.plan, thread)
+        views: list[ir.Operation] = []
+        found: list[ir.Operation] = []
+
+        def visit(op: ir.Operation) -> ir.WalkResult:
+            if op.name == "memref.reinterpret_cast":
+                views.append(op)
+            elif op.name == "memref.view":
+                found.append(op)
+            elif op.name in self.steps:
+                found.append(op)
+            return ir.WalkResult.ADVANCE
+
+        self.func.walk(visit)
+        for op in views:
+            with ir.InsertionPoint(op), op.location:
+                self.resources[op.result] = Resource.of_view(op)
+        for op in found:
+            with ir.InsertionPoint(op), op.location:
+                self._replace(op)
+        for op in views:
+            op.erase()
+
+    def _replace(self, op: ir.Operation) -> None:
+        if op.name == "memref.view":
+            results = [self._flat_buffer(op)]
+        else:
+            results = self.steps[op.name](op)
+        for old, new in zip(op.results, results, strict=True):
+            old.replace_all_uses_with(new)
+        op.erase()
+
+    def _flat_buffer(self, op: ir.Operation) -> ir.Value:
+        """The LDS tile as one row: the swizzle works on whole offsets."""
+        kind = ir.MemRefType(op.result.type)
+        flat = ir.MemRefType.get([kind.shape[0] * kind.shape[1]], kind.element_type, memory_space=kind.memory_space)
+        return memref.view(flat, op.operands[0], op.operands[1], [])
+
+    def _global_read(self, op: ir.Operation) -> list[ir.Value]:
+        operand, part = _number(op, "operand"), _number(op, "part")
+        view, row0, k0 = op.operands
+        resource = self.resources[view]
+        copy = self.plan.copies[operand]
+        row, k = self.lanes.unit(copy, part, self.plan.rows(operand), self.plan.tile_k)
+        k_limit = resource.sizes[1] if _number(op, "masked") else None
+        loads = []
+        for load in range(copy.loads):
+            step = load if copy.along == "row" else load * copy.vector
+            here = ix.add(k, step)
+            # loop-invariant part first: only k0 changes from one K step to the next
+            fixed = ix.add(ix.mul(ix.add(row0, row), resource.strides[0]), ix.mul(here, resource.strides[1]))
+            index = ix.add(fixed, ix.mul(k0, resource.strides[1]))
+            along_k = copy.along == "k"
+            loads.append(read_vector(resource, index, copy.vector, ix.add(k0, here), k_limit, along_k))
+        return [_joined(loads, ir.VectorType(op.result.type))]
+
+    def _lds_write(self, op: ir.Operation) -> list[ir.Value]:
+        operand, part = _number(op, "operand"), _number(op, "part")
+        unit, buffer = op.operands
+        plan, copy = self.plan, self.plan.copies[operand]
+        row, k = self.lanes.unit(copy, part, plan.rows(operand), plan.tile_k)
+        element = ir.VectorType(unit.type).element_type
+        kind = ir.VectorType.get([copy.unit_k], element)
+        for i in range(copy.unit_rows):
+            if copy.along == "row":  # loads run along rows: gather this row's element of each
+                elements = [vector.extract(unit, [], [load, i]) for load in range(copy.loads)]
+                value = vector.from_elements(kind, elements)
+            else:
+                value = vector.shape_cast(kind, unit)
+            index = self.lanes.lds_index(operand, ix.add(row, i), k)
+            vector.store(value, buffer, [ix.to_index(index)], alignment=copy.unit_k * 2)
+        return []
+
+    def _barrier(self, op: ir.Operation) -> list[ir.Value]:
+        amdgpu.lds_barrier()
+        return []
+
+    def _fragment_read(self, op: ir.Operation) -> list[ir.Value]:
+        operand = _number(op, "operand")
+        index = self.lanes.fragment(operand, _number(op, "block"), _number(op, "k_slice"))
+        kind = ir.VectorType(op.result.type)
+        return [vector.load(kind, op.operands[0], [ix.to_index(index)], alignment=16)]
+
+    def _mma(self, op: ir.Operation) -> list[ir.Value]:
+        a, b, accumulator = op.operands
+        row = self.plan.instruction
+        if self.plan.along == "n":
+            a, b = b, a
+        element = ir.VectorType(a.type).element_type
+        kind = ir.VectorType.get([row.fragment_elements], element)
+        for first in range(0, ir.VectorType(a.type).shape[0], row.fragment_elements):
+            left, right = (
+                vector.extract_strided_slice(kind, one, [first], [row.fragment_elements], [1]) for one in (a, b)
+            )
+            accumulator = amdgpu.mfma(row.m, row.n, row.k, left, right, accumulator)
+        return [accumulator]
+
+    def _tile_read(self, op: ir.Operation) -> list[ir.Value]:
+        view, m0, n0 = op.operands
+        resource = self.resources[view]
+        parts: list[ir.Value] = []
+        for chunk in self.lanes.chunks(*_block(op)):
+            m, n = ix.add(m0, chunk.m), ix.add(n0, chunk.n)
+            stride = resource.strides[1 if self.plan.along == "n" else 0]
+            base = ix.add(ix.mul(m, resource.strides[0]), ix.mul(n, resource.strides[1]))
+            width = chunk.width if stride == 1 else 1
+            width = min(width, resource.vector)
+            for first in range(0, chunk.width, width):
+                same = stride == 0 and first > 0
+                parts.append(parts[-1] if same else read_vector(resource, ix.add(base, first * stride), width))
+        return [_joined(parts, ir.VectorType(op.result.type))]
+
+    def _tile_write(self, op: ir.Operation) -> list[ir.Value]:
+        value, view, m0, n0 = op.operands
+        resource = self.resources[view]
+        element = ir.VectorType(value.type).element_type
+        along = 1 if self.plan.along == "n" else 0
+        for chunk in self.lanes.chunks(*_block(op)):
+            m, n = ix.add(m0, chunk.m), ix.add(n0, chunk.n)
+            stride = resource.strides[along]
+            width = min(chunk.width, resource.vector) if stride == 1 else 1
+            for first in range(0, chunk.width, width):
+                at = (ix.add(m, first), n) if along == 0 else (m, ix.add(n, first))
+                index = ix.add(ix.mul(at[0], resource.strides[0]), ix.mul(at[1], resource.strides[1]))
+                index = masked_row(resource, index, at, (self.plan.tile_m, self.plan.tile_n))
+                kind = ir.VectorType.get([width], element)
+                part = vector.extract_strided_slice(kind, value, [chunk.first + first], [width], [1])
+                alignment = width * resource.element_bytes
+                vector.store(part, resource.buffer, [ix.to_index(index)], alignment=alignment)
+        return []
+
+
+def _joined(parts: list[ir.Value], kind: ir.VectorType) -> ir.Value:
+    """Vectors of one width, one after another, as a vector of type `kind`."""
+    width = ir.VectorType(parts[0].type).shape[0]
+    flat = ir.VectorType.get([width * len(parts)], kind.element_type)
+    if len(parts) == 1:
+        whole = parts[0]
+    elif width == 1:
+        whole = vector.from_elements(flat, [vector.extract(part, [], [0]) for part in parts])
+    else:
+        whole = arith.constant(flat, ir.DenseElementsAttr.get_splat(flat, ir.FloatAttr.get(kind.element_type, 0.0)))
+        for i, part in enumerate(parts):
+            whole = vector.insert_strided_slice(part, whole, [i * width], [1])
+    return whole if whole.type == kind else vector.shape_cast(kind, whole)
+
+
+def _number(op: ir.Operation, name: str) -> int:
+    return ir.IntegerAttr(op.attributes[name]).value
+
+
+def _block(op: ir.Operation) -> tuple[int, int]:
+    i, j = (ir.IntegerAttr(one).value for one in ir.ArrayAttr(op.attributes["block"]))
+    return i, j

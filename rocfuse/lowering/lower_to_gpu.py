@@ -1,0 +1,254 @@
+"""rocfuse-lower-to-gpu: a planned function becomes a gpu.func of blockwise steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mlir import ir
+from mlir.dialects import arith, gpu, memref, scf
+
+from rocfuse.analysis.copies import LDS_ACCESS_BYTES
+from rocfuse.analysis.problem import Access, Problem, canonical
+from rocfuse.analysis.tiling import ELEMENT_BYTES, access_vector
+from rocfuse.dialect import MULTI_GEMM, PLAN, walk
+from rocfuse.fused_kernel import FusedKernel, read_kernel
+from rocfuse.lowering import index_math as ix
+from rocfuse.lowering.combine import emit_combine
+from rocfuse.passes import Pass, PassContext, register
+from rocfuse.plan_attributes import VECTOR, KernelPlan, read_plan, to_attribute
+from rocfuse.targets import Target
+
+KERNELS = "kernels"
+
+
+@register
+@dataclass(frozen=True)
+class LowerToGpu(Pass):
+    """Outline the planned kernel: grid, K loop over blockwise steps, combine on accumulator blocks.
+
+        func.func @f(%x: tensor<…>, %w: tensor<…>) -> tensor<…> {
+          %g:2 = "rocfuse.multi_gemm"() ({…}) {…, rocfuse.plan = {…}}
+          %o = linalg.generic {…} ins(%g#0, %g#1)
+      →
+        gpu.module @kernels {
+          gpu.func @f(%x: memref<…>, %w: memref<…>, %out: memref<…>) workgroup(%lds: memref<49152xi8, …>) kernel {
+            %acc:8 = scf.for %k = %c0 to %K step %tile_k iter_args(…) {
+              %a0 = "rocfuse.global_read"(%x_view, %m0, %k) {operand = 0, part = 0, masked = 0}
+              "rocfuse.barrier"()   "rocfuse.lds_write"(%a0, %a_tile) {operand = 0, part = 0}   "rocfuse.barrier"()
+              %fa = "rocfuse.fragment_read"(%a_tile) {operand = 0, block = 0, k_slice = 0}
+              %acc0 = "rocfuse.mma"(%fa, %fb, %acc) …
+            "rocfuse.tile_write"(%y, %out_view, %m0, %n0) {block = [0, 0]}
+    """
+
+    name = "rocfuse-lower-to-gpu"
+    requires = ("planned",)
+    ensures = ("blockwise",)
+
+    def run(self, module: ir.Module, context: PassContext) -> None:
+        """Lower every planned function of the module."""
+        for op in list(walk(module, MULTI_GEMM)):
+            kernel = read_kernel(op.parent)
+            plan = read_plan(ir.DictAttr(op.attributes[PLAN]), context.target)
+            with module.context, op.location:
+                module.operation.attributes["gpu.container_module"] = ir.UnitAttr.get()
+                with ir.InsertionPoint(kernel.func):
+                    _KernelBuilder(kernel, plan, context.target).build()
+            kernel.func.erase()
+
+
+class _KernelBuilder:
+    """Builds one gpu.func. `tile` values are i32: the origin (m, n) of the workgroup's tile."""
+
+    def __init__(self, kernel: FusedKernel, plan: KernelPlan, target: Target) -> None:
+        self.kernel, self.plan, self.target = kernel, plan, target
+        self.problem: Problem = canonical(kernel.problem)
+        self.operands = self.problem.operands
+
+    def build(self) -> None:
+        chip = ir.Attribute.parse(f'[#rocdl.target<chip = "{self.target.name}">]')
+        holder = gpu.GPUModuleOp(KERNELS, targets=chip)
+        body = holder.bodyRegion.blocks.append() if not holder.bodyRegion.blocks else holder.bodyRegion.blocks[0]
+        with ir.InsertionPoint(body):
+            func = self._func()
+        self.arguments = list(func.body.blocks[0].arguments)
+        with ir.InsertionPoint(func.body.blocks[0]):
+            self._body()
+            gpu.ReturnOp([])
+
+    def _func(self) -> gpu.GPUFuncOp:
+        types = [ir.MemRefType.get(array.shape, _element_type(array.element_type)) for array in self.kernel.arrays]
+        lds_space = ir.Attribute.parse("#gpu.address_space<workgroup>")
+        i8 = ir.IntegerType.get_signless(8)
+        lds = ir.MemRefType.get([self.plan.lds_bytes], i8, memory_space=lds_space)
+        func = gpu.GPUFuncOp(
+            ir.FunctionType.get(types, []),
+            sym_name=self.kernel.name,
+            kernel=True,
+            workgroup_attrib_attrs=None,
+            body_builder=None,
+            known_block_size=[self.plan.threads, 1, 1],
+        )
+        func.operation.attributes["workgroup_attributions"] = ir.IntegerAttr.get(ir.IntegerType.get_signless(64), 1)
+        waves = -(-self.plan.threads // self.target.wave_lanes // self.target.simds_per_cu)
+        i32 = ir.IntegerType.get_signless(32)
+        func.operation.attributes["rocdl.waves_per_eu"] = ir.IntegerAttr.get(i32, waves)
+        func.operation.attributes[PLAN] = self.kernel.gemm.op.attributes[PLAN]
+        flags = [
+            {"llvm.noalias": ir.UnitAttr.get()} | ({"llvm.readonly": ir.UnitAttr.get()} if array.kind == "in" else {})
+            for array in self.kernel.arrays
+        ]
+        func.operation.attributes["arg_attrs"] = ir.ArrayAttr.get([ir.DictAttr.get(one) for one in flags])
+        func.body.blocks.append(*types, lds)
+        return func
+
+    def _body(self) -> None:
+        batch, tile_m, tile_n = self._tile_coordinates()
+        self.m0, self.n0 = ix.mul(tile_m, self.plan.tile_m), ix.mul(tile_n, self.plan.tile_n)
+        self.views = [self._view(access, self._rows_dim(i), "k", batch) for i, access in enumerate(self.operands)]
+        extras = [self._view(access, "m", "n", batch) for access in self.problem.extras]
+        outputs = [self._view(access, "m", "n", batch) for access in self.problem.outputs]
+        self.buffers = [self._buffer(i) for i in range(len(self.operands))]
+        accumulators = self._k_range()
+        emit_combine(self.kernel, self.plan, accumulators, extras, outputs, (self.m0, self.n0))
+
+    def _tile_coordinates(self) -> tuple[ix.Term, ix.Term, ix.Term]:
+        """(batch, m tile, n tile) of this workgroup; n runs slowest in a batch, so that neighbours share B."""
+        i32 = ir.IntegerType.get_signless(32)
+        flat = arith.index_cast(i32, gpu.block_id(gpu.Dimension.x))
+        tiles_m = -(-self.problem.size("m") // self.plan.tile_m)
+        tiles_n = -(-self.problem.size("n") // self.plan.tile_n)
+        in_batch = ix.remainder(flat, tiles_m * tiles_n) if self.problem.size("batch") > 1 else flat
+        batch: ix.Term = ix.divide(flat, tiles_m * tiles_n) if self.problem.size("batch") > 1 else 0
+        if tiles_n == 1:
+            return batch, in_batch, 0
+        return batch, ix.remainder(in_batch, tiles_m), ix.divide(in_batch, tiles_m)
+
+    def _view(self, access: Access, rows: str, columns: str, batch: ix.Term) -> ir.Value:
+        """A rank-2 view of one batch of an array."""
+        dims = [self.problem.dims(role)[0] for role in (rows, columns)]
+        sizes, strides = [self.problem.sizes[d] for d in dims], [access.strides[d] for d in dims]
+        offset = self._batch_offset(access, batch)
+        static = access.offset if offset is None else ir.ShapedType.get_dynamic_stride_or_offset()
+        layout = ir.StridedLayoutAttr.get(static, strides)
+        element = _element_type(access.element_type)
+        view = ir.MemRefType.get(sizes, element, layout=layout)
+        offsets = [] if offset is None else [offset]
+        value = memref.reinterpret_cast(view, self.arguments[access.array], offsets, [], [], [static], sizes, strides)
+        most = LDS_ACCESS_BYTES // ELEMENT_BYTES[access.element_type]
+        width = max(access_vector(self.problem, access, dim, most) for dim in dims)
+        value.owner.attributes[VECTOR] = to_attribute(width)
+        return value
+
+    def _batch_offset(self, access: Access, batch: ix.Term) -> ir.Value | None:
+        """Element offset of this workgroup's batch as an index value, or None where it does not depend on the batch.
+
+        64-bit: an array may be larger than one buffer resource as long as its batches are not.
+        """
+        index = ir.IndexType.get()
+        total: ir.Value | None = None
+        rest = batch
+        for dim in reversed(self.problem.dims("batch")):
+            size, stride = self.problem.sizes[dim], access.strides[dim]
+            here, rest = ix.remainder(rest, size), ix.divide(rest, size)
+            if stride == 0 or isinstance(here, int):
+                continue
+            term = arith.muli(ix.to_index(here), arith.constant(index, ir.IntegerAttr.get(index, stride)))
+            total = term if total is None else arith.addi(total, term)
+        if total is not None and access.offset:
+            total = arith.addi(total, arith.constant(index, ir.IntegerAttr.get(index, access.offset)))
+        return total
+
+    def _rows_dim(self, operand: int) -> str:
+        return "m" if self.plan.roles[operand] == "a" else "n"
+
+    def _buffer(self, operand: int) -> ir.Value:
+        """The operand's tile in the kernel's one LDS block."""
+        plan = self.plan
+        planned = next(b for b in plan.buffers if b.name == plan.names[operand] and b.stage == 0)
+        space = ir.Attribute.parse("#gpu.address_space<workgroup>")
+        element = _element_type(self.operands[operand].element_type)
+        kind = ir.MemRefType.get([plan.rows(operand), plan.tile_k], element, memory_space=space)
+        index = ir.IndexType.get()
+        offset = arith.constant(index, ir.IntegerAttr.get(index, planned.offset_bytes))
+        return memref.view(kind, self.arguments[-1], offset, [])
+
+    def _k_range(self) -> list[list[ir.Value]]:
+        """All K steps of this workgroup; returns the accumulator blocks of each GEMM, row by row."""
+        plan, k_size = self.plan, self.problem.size("k")
+        row = plan.instruction
+        kind = ir.VectorType.get([row.accumulator_elements], ir.F32Type.get())
+        zero = arith.constant(kind, ir.DenseElementsAttr.get_splat(kind, ir.FloatAttr.get(ir.F32Type.get(), 0.0)))
+        blocks = plan.blocks_m * plan.blocks_n
+        accumulators = [zero] * (self.problem.gemms * blocks)
+        whole = k_size // plan.tile_k * plan.tile_k
+        if whole:
+            bounds = [ix.constant(value) for value in (0, whole, plan.tile_k)]
+            loop = scf.ForOp(*bounds, iter_args=accumulators)
+            with ir.InsertionPoint(loop.body):
+                accumulators = self._k_step(loop.induction_variable, list(loop.inner_iter_args), masked=False)
+                scf.yield_(accumulators)
+            accumulators = list(loop.results)
+        if whole < k_size:
+            accumulators = self._k_step(ix.constant(whole), accumulators, masked=True)
+        return [accumulators[g * blocks : (g + 1) * blocks] for g in range(self.problem.gemms)]
+
+    def _k_step(self, k: ir.Value, accumulators: list[ir.Value], masked: bool) -> list[ir.Value]:
+        """One tile of K in the plain order: read, barrier, write, barrier, multiply."""
+        plan, units = self.plan, []
+        for operand, copy in enumerate(plan.copies):
+            origin = ix.value_of(self.m0 if plan.roles[operand] == "a" else self.n0)
+            element = _element_type(self.operands[operand].element_type)
+            kind = ir.VectorType.get([copy.loads, copy.vector], element)
+            for part in range(copy.parts):
+                attributes = _numbers(operand=operand, part=part, masked=int(masked))
+                unit = _step("global_read", [self.views[operand], origin, k], kind, attributes)
+                units.append((operand, part, unit))
+        _step("barrier", [])
+        for operand, part, unit in units:
+            _step("lds_write", [unit, self.buffers[operand]], None, _numbers(operand=operand, part=part))
+        _step("barrier", [])
+        for k_slice in range(plan.tile_k // plan.k_slice(2)):
+            accumulators = self._multiply(k_slice, accumulators)
+        return accumulators
+
+    def _multiply(self, k_slice: int, accumulators: list[ir.Value]) -> list[ir.Value]:
+        """All accumulator blocks of all GEMMs by one k slice; each fragment is read once."""
+        plan = self.plan
+        fragments = [self._fragments(operand, k_slice) for operand in range(len(self.operands))]
+        result = list(accumulators)
+        position = 0
+        for a, b in zip(self.problem.a, self.problem.b, strict=True):
+            rows, columns = fragments[self.operands.index(a)], fragments[self.operands.index(b)]
+            for i in range(plan.blocks_m):
+                for j in range(plan.blocks_n):
+                    inputs = [rows[i], columns[j], result[position]]
+                    result[position] = _step("mma", inputs, result[position].type)
+                    position += 1
+        return result
+
+    def _fragments(self, operand: int, k_slice: int) -> list[ir.Value]:
+        plan = self.plan
+        element = _element_type(self.operands[operand].element_type)
+        kind = ir.VectorType.get([plan.sharing(2) * plan.instruction.fragment_elements], element)
+        blocks = plan.blocks_m if plan.roles[operand] == "a" else plan.blocks_n
+        return [
+            _step("fragment_read", [self.buffers[operand]], kind, _numbers(operand=operand, block=i, k_slice=k_slice))
+            for i in range(blocks)
+        ]
+
+
+def _step(
+    name: str, operands: list[ir.Value], result: ir.Type | None = None, attributes: dict[str, ir.Attribute] | None = None
+) -> ir.Value | None:
+    results = [] if result is None else [result]
+    op = ir.Operation.create(f"rocfuse.{name}", results=results, operands=operands, attributes=attributes or {})
+    return op.result if results else None
+
+
+def _numbers(**values: int) -> dict[str, ir.Attribute]:
+    i64 = ir.IntegerType.get_signless(64)
+    return {name: ir.IntegerAttr.get(i64, value) for name, value in values.items()}
+
+
+def _element_type(name: str) -> ir.Type:
+    return ir.Type.parse(name)

@@ -1,0 +1,38 @@
+"""rocfuse-lower-to-llvm: upstream conversions to ROCDL and LLVM, and a check that nothing is left over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mlir import ir
+from mlir.passmanager import PassManager
+
+from rocfuse.passes import Pass, PassContext, register
+
+# Inside the gpu.module: loops to branches, addresses to arithmetic, amdgpu and gpu ops to ROCDL; then what remains.
+_PIPELINE = (
+    "builtin.module(gpu.module(canonicalize,cse,loop-invariant-code-motion,expand-strided-metadata,convert-scf-to-cf,"
+    "lower-affine,arith-expand,convert-amdgpu-to-rocdl{{chipset={chip}}},"
+    "convert-gpu-to-rocdl{{chipset={chip} runtime=HIP use-bare-ptr-memref-call-conv=true}}),"
+    "convert-vector-to-llvm,convert-math-to-llvm,convert-cf-to-llvm,convert-arith-to-llvm,"
+    "canonicalize,cse,reconcile-unrealized-casts)"
+)
+
+
+@register
+@dataclass(frozen=True)
+class LowerToLlvm(Pass):
+    """Convert the wave form to the llvm form with upstream passes: bare pointers in, ROCDL intrinsics inside.
+
+        gpu.func @f(%x: memref<64x64xf16>) kernel { … amdgpu.mfma … }
+      →
+        llvm.func @f(%x: !llvm.ptr) attributes {gpu.kernel, rocdl.kernel} { … rocdl.mfma.f32.32x32x8f16 … }
+    """
+
+    name = "rocfuse-lower-to-llvm"
+    requires = ("wave",)
+    ensures = ("llvm",)
+
+    def run(self, module: ir.Module, context: PassContext) -> None:
+        """Run the conversions. Upstream's diagnostics come out as they are."""
+        PassManager.parse(_PIPELINE.format(chip=context.target.name), context=module.context).run(module.operation)

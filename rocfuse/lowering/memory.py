@@ -1,0 +1,87 @@
+"""Arrays in memory as buffer resources: bounded loads and stores of one lane."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mlir import ir
+from mlir.dialects import amdgpu, arith, memref, vector
+
+from rocfuse.lowering import index_math as ix
+from rocfuse.plan_attributes import VECTOR
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One batch of an array: a buffer resource over its elements, with the view's sizes and strides.
+
+    Offsets count from the view's first element. A load at or past `extent` returns zero and a store there is dropped,
+    so `extent` is the offset that masked accesses are sent to.
+    """
+
+    buffer: ir.Value
+    sizes: tuple[int, int]
+    strides: tuple[int, int]
+    extent: int
+    vector: int  # widest aligned access along the contiguous direction, in elements
+    element_bytes: int
+
+    @staticmethod
+    def of_view(op: ir.Operation) -> Resource:
+        """Turn a `memref.reinterpret_cast` (the view of one batch) into a resource at the insertion point."""
+        kind = ir.MemRefType(op.result.type)
+        strides, offset = ir.StridedLayoutAttr(kind.layout).strides, ir.StridedLayoutAttr(kind.layout).offset
+        sizes = kind.shape
+        element_bytes = kind.element_type.width // 8
+        width = ir.IntegerAttr(op.attributes[VECTOR]).value
+        last = sum((size - 1) * stride for size, stride in zip(sizes, strides, strict=True))
+        extent = -(-(last + 1) // width) * width
+        layout = ir.StridedLayoutAttr.get(offset, [1]) if offset else None
+        flat = ir.MemRefType.get([extent], kind.element_type, layout)
+        offsets = list(op.operands)[1:]
+        view = memref.reinterpret_cast(flat, op.operands[0], offsets, [], [], [offset], [extent], [1])
+        space = ir.Attribute.parse("#amdgpu.address_space<fat_raw_buffer>")
+        bounded = ir.MemRefType.get([extent], kind.element_type, memory_space=space)
+        i64 = ir.IntegerType.get_signless(64)
+        valid = arith.constant(i64, ir.IntegerAttr.get(i64, extent * element_bytes))
+        buffer = amdgpu.fat_raw_buffer_cast(view, valid_bytes=valid, reset_offset=True, results=[bounded])
+        return Resource(buffer, tuple(sizes), tuple(strides), extent, width, element_bytes)
+
+
+def read_vector(
+    resource: Resource,
+    index: ix.Term,
+    width: int,
+    k: ix.Term = 0,
+    k_limit: int | None = None,
+    along_k: bool = False,
+) -> ir.Value:
+    """Load `width` elements at `index`; with `k_limit`, elements whose k (k, or k, k+1, … along k) reaches it are zero."""
+    if k_limit is not None:
+        index = arith.select(ix.less(k, k_limit), ix.value_of(index), ix.constant(resource.extent))
+    element = ir.MemRefType(resource.buffer.type).element_type
+    kind = ir.VectorType.get([width], element)
+    loaded = vector.load(kind, resource.buffer, [ix.to_index(index)], alignment=width * resource.element_bytes)
+    if k_limit is None or not along_k or k_limit % width == 0:
+        return loaded
+    # the vector straddles the end of K: what follows is padding of the row, which may hold anything
+    zero = arith.constant(element, ir.FloatAttr.get(element, 0.0))
+    kept = [
+        arith.select(ix.less(ix.add(k, i), k_limit), vector.extract(loaded, [], [i]), zero) for i in range(width)
+    ]
+    return vector.from_elements(kind, kept)
+
+
+def masked_row(
+    resource: Resource, index: ix.Term, at: tuple[ix.Term, ix.Term], tile: tuple[int, int]
+) -> ix.Term:
+    """`index`, or past the end where the position `at` is outside the array; free where the tile divides the array."""
+    conditions = [
+        ix.less(position, size)
+        for position, size, step in zip(at, resource.sizes, tile, strict=True)
+        if size % step
+    ]
+    if not conditions:
+        return index
+    inside = conditions[0] if len(conditions) == 1 else arith.andi(*conditions)
+    return arith.select(inside, ix.value_of(index), ix.constant(resource.extent))

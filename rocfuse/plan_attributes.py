@@ -1,0 +1,139 @@
+"""The plan in the IR: attributes written by rocfuse-plan-kernels, and the numbers that lowering reads from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mlir import ir
+
+from rocfuse.analysis.copies import LDS_ACCESS_BYTES, Copy
+from rocfuse.analysis.lds import Buffer, Swizzle
+from rocfuse.diagnostics import CompileError
+from rocfuse.targets import MatrixInstruction, Target
+
+# on a view: the widest aligned access along its contiguous direction, in elements
+VECTOR = "rocfuse.vector"
+
+
+@dataclass(frozen=True)
+class KernelPlan:
+    """One kernel's plan and the instruction that it names.
+
+    `along` is the direction ("m" or "n") in which a lane holds consecutive results; along n the product is computed
+    transposed, so that the registers of the instruction's rows become columns of ours.
+    """
+
+    tile_m: int
+    tile_n: int
+    tile_k: int
+    waves_m: int
+    waves_n: int
+    instruction: MatrixInstruction
+    along: str
+    wave_lanes: int
+    names: tuple[str, ...]  # distinct operands, in LDS order
+    roles: tuple[str, ...]  # of each: "a" or "b"
+    copies: tuple[Copy, ...]
+    swizzles: tuple[Swizzle, ...]
+    buffers: tuple[Buffer, ...]
+    lds_bytes: int
+    register_budget: int
+
+    @property
+    def threads(self) -> int:
+        """Threads of a workgroup."""
+        return self.waves_m * self.waves_n * self.wave_lanes
+
+    @property
+    def block_m(self) -> int:
+        """Rows of one accumulator block."""
+        return self.instruction.n if self.along == "n" else self.instruction.m
+
+    @property
+    def block_n(self) -> int:
+        """Columns of one accumulator block."""
+        return self.instruction.m if self.along == "n" else self.instruction.n
+
+    @property
+    def wave_m(self) -> int:
+        """Rows that a wave computes of each product."""
+        return self.tile_m // self.waves_m
+
+    @property
+    def wave_n(self) -> int:
+        """Columns that a wave computes of each product."""
+        return self.tile_n // self.waves_n
+
+    @property
+    def blocks_m(self) -> int:
+        """Accumulator blocks of a wave along m."""
+        return self.wave_m // self.block_m
+
+    @property
+    def blocks_n(self) -> int:
+        """Accumulator blocks of a wave along n, in each product."""
+        return self.wave_n // self.block_n
+
+    def rows(self, operand: int) -> int:
+        """Rows of an operand's tile: of A, or columns of B."""
+        return self.tile_m if self.roles[operand] == "a" else self.tile_n
+
+    def sharing(self, element_bytes: int) -> int:
+        """Instructions that one 128-bit fragment read feeds."""
+        return LDS_ACCESS_BYTES // element_bytes // self.instruction.fragment_elements
+
+    def k_slice(self, element_bytes: int) -> int:
+        """k covered by one fragment read of a wave."""
+        return self.instruction.k * self.sharing(element_bytes)
+
+
+def read_plan(attribute: ir.DictAttr, target: Target) -> KernelPlan:
+    """Read a `rocfuse.plan` attribute."""
+    values = from_attribute(attribute)
+    if not isinstance(values, dict):
+        raise CompileError(f"a plan is a dictionary, not {attribute}")
+    (tile_m, tile_n, tile_k), (waves_m, waves_n) = values["tile"], values["waves"]
+    copies, swizzles, names, roles = [], [], [], []
+    for entry in values["copies"]:
+        names.append(entry.pop("operand"))
+        roles.append(entry.pop("role"))
+        swizzles.append(Swizzle(**entry.pop("swizzle")))
+        copies.append(Copy(**entry))
+    buffers = [Buffer(b["name"], b["offset"], b["bytes"], b["live"], b["stage"]) for b in values["lds"]]
+    return KernelPlan(
+        tile_m,
+        tile_n,
+        tile_k,
+        waves_m,
+        waves_n,
+        target.matrix_instruction(values["matrix_op"]),
+        values["contiguous"],
+        target.wave_lanes,
+        tuple(names),
+        tuple(roles),
+        tuple(copies),
+        tuple(swizzles),
+        tuple(buffers),
+        values["lds_bytes"],
+        values["register_budget"],
+    )
+
+
+def from_attribute(attribute: ir.Attribute) -> object:
+    """A plan attribute as Python values: dict, list, int and str."""
+    if isinstance(attribute, ir.DictAttr):
+        return {named.name: from_attribute(named.attr) for named in attribute}
+    if isinstance(attribute, ir.ArrayAttr):
+        return [from_attribute(one) for one in attribute]
+    return attribute.value
+
+
+def to_attribute(value: object) -> ir.Attribute:
+    """Python dict, list, int and str as attributes."""
+    if isinstance(value, dict):
+        return ir.DictAttr.get({key: to_attribute(one) for key, one in value.items()})
+    if isinstance(value, list | tuple):
+        return ir.ArrayAttr.get([to_attribute(one) for one in value])
+    if isinstance(value, int):
+        return ir.IntegerAttr.get(ir.IntegerType.get_signless(64), value)
+    return ir.StringAttr.get(str(value))

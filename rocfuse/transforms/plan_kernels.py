@@ -1,0 +1,157 @@
+"""rocfuse-plan-kernels: one tiling and one account for all GEMMs of a kernel, written into the IR."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from mlir import ir
+
+from rocfuse.analysis import tiling as tilings
+from rocfuse.analysis.lds import Swizzle, choose_swizzle
+from rocfuse.analysis.problem import Access, Problem, canonical
+from rocfuse.analysis.registers import waves_per_simd
+from rocfuse.analysis.tiling import Limits, Plan, Rejected, Tiling
+from rocfuse.diagnostics import CompileError
+from rocfuse.dialect import MULTI_GEMM, PLAN, walk
+from rocfuse.fused_kernel import FusedKernel, read_kernel
+from rocfuse.plan_attributes import to_attribute
+from rocfuse.passes import Pass, PassContext, register
+from rocfuse.targets import Target
+
+
+@register
+@dataclass(frozen=True)
+class PlanKernels(Pass):
+    """Choose one tiling for all GEMMs of a kernel and account for its LDS and registers together.
+
+    Candidates are filtered with reasons, one is chosen, and the choice is written into the IR; options pin any part of it.
+
+        %g:2 = "rocfuse.multi_gemm"() ({…}) {dims = ["m", "n", "k"]}
+      →
+        %g:2 = "rocfuse.multi_gemm"() ({…}) {dims = ["m", "n", "k"], rocfuse.plan = {
+          tile = [128, 128, 64], waves = [2, 2], matrix_op = "32x32x8", stages = 1, lds_bytes = 49152, …}}
+    """
+
+    name = "rocfuse-plan-kernels"
+    requires = ("fused",)
+    ensures = ("planned",)
+
+    tile_m: int | None = None
+    tile_n: int | None = None
+    tile_k: int | None = None
+    stages: int | None = None
+    waves_m: int | None = None
+    waves_n: int | None = None
+    matrix_op: str | None = None
+    loop_form: Literal["fused"] = "fused"
+    schedule: Literal["plain"] = "plain"
+    fuse: Literal["always"] = "always"
+    max_lds_bytes: int | None = None
+    max_registers: int | None = None
+    min_waves_per_simd: int | None = None
+
+    def run(self, module: ir.Module, context: PassContext) -> None:
+        """Plan every multi_gemm of the module. Raises CompileError with need/have numbers where nothing fits."""
+        for op in list(walk(module, MULTI_GEMM)):
+            kernel = read_kernel(op.parent)
+            problem = canonical(kernel.problem)
+            self._check_extents(kernel, problem, context.target)
+            plan = self._plan(problem, context.target, str(op.location))
+            with module.context:
+                op.attributes[PLAN] = _attribute(plan, problem, context.target)
+
+    def _check_extents(self, kernel: FusedKernel, problem: Problem, target: Target) -> None:
+        """One buffer resource covers one batch of an array; refuse what it cannot bound."""
+        inner = [d for d, role in enumerate(problem.roles) if role != "batch"]
+        for access in problem.accesses:
+            elements = 1 + sum((problem.sizes[d] - 1) * access.strides[d] for d in inner)
+            need = elements * tilings.ELEMENT_BYTES[access.element_type]
+            if need > target.buffer_extent_bytes:
+                name = kernel.arrays[access.array].name
+                text = f"{name}: extent {need} B > {target.buffer_extent_bytes} B of one buffer resource; split the batch"
+                raise CompileError(f"{self.name}: {text}", str(kernel.gemm.op.location))
+
+    def _plan(self, problem: Problem, target: Target, location: str) -> Plan:
+        limits = Limits(self.max_lds_bytes, self.max_registers, self.min_waves_per_simd)
+        tried = _dedupe(self._pinned(tiling) for tiling in tilings.candidates(problem, target))
+        results = [tilings.check(problem, tiling, target, limits) for tiling in tried]
+        plans = [result for result in results if isinstance(result, Plan)]
+        if plans:
+            return tilings.choose(plans, problem, target)
+        rejected = [result for result in results if isinstance(result, Rejected)]
+        raise self._nothing_fits(rejected, problem, target, location)
+
+    def _pinned(self, tiling: Tiling) -> Tiling:
+        pins = {
+            name: getattr(self, name)
+            for name in ("tile_m", "tile_n", "tile_k", "stages", "waves_m", "waves_n", "matrix_op")
+            if getattr(self, name) is not None
+        }
+        return replace(tiling, **pins)
+
+    def _nothing_fits(
+        self, rejected: Sequence[Rejected], problem: Problem, target: Target, location: str
+    ) -> CompileError:
+        """The rejection that came closest (LDS before shape: its tiling was otherwise legal), and what would fit."""
+        closest = min(rejected, key=lambda one: (one.severity, one.excess))
+        free = [tilings.check(problem, one, target) for one in tilings.candidates(problem, target)]
+        plans = [one for one in free if isinstance(one, Plan)]
+        advice = "no tiling fits"
+        if plans:
+            best = tilings.choose(plans, problem, target).tiling
+            advice = (
+                f"try {best.text(problem.gemms)}: tile-m={best.tile_m} tile-n={best.tile_n} tile-k={best.tile_k} "
+                f"waves-m={best.waves_m} waves-n={best.waves_n} matrix-op={best.matrix_op}"
+            )
+        text = f"{self.name}: {closest.tiling.text(problem.gemms)}: {closest.reason}; {advice}"
+        return CompileError(text, location, closest.table)
+
+
+def _dedupe(tried: Iterable[Tiling]) -> list[Tiling]:
+    return list(dict.fromkeys(tried))
+
+
+def _swizzle(plan: Plan, access: Access, target: Target) -> Swizzle:
+    element_bytes = tilings.ELEMENT_BYTES[access.element_type]
+    return choose_swizzle(plan.tiling.tile_k, element_bytes, target.lds_banks * target.lds_bank_bytes)
+
+
+def _attribute(plan: Plan, problem: Problem, target: Target) -> ir.DictAttr:
+    """The plan as a dictionary attribute; every later pass reads it and decides nothing."""
+    tiling, lds = plan.tiling, plan.lds
+    buffers = [
+        {"name": b.name, "offset": b.offset_bytes, "bytes": b.size_bytes, "live": b.live, "stage": b.stage}
+        for b in lds.buffers
+    ]
+    copies = [
+        {
+            "operand": name,
+            "role": "a" if access in problem.a else "b",
+            **dataclasses.asdict(copy),
+            "swizzle": dataclasses.asdict(_swizzle(plan, access, target)),
+        }
+        for name, access, copy in zip(plan.names, plan.operands, plan.copies, strict=True)
+    ]
+    waves = waves_per_simd(target, plan.registers.total, lds.allocated_bytes, tiling.waves)
+    values: dict[str, object] = {
+        "tile": [tiling.tile_m, tiling.tile_n, tiling.tile_k],
+        "waves": [tiling.waves_m, tiling.waves_n],
+        "matrix_op": tiling.matrix_op,
+        "stages": tiling.stages,
+        "loop_form": "fused",
+        "schedule": "plain",
+        "contiguous": tilings.output_direction(problem),
+        "grid": tilings.workgroups(problem, tiling),
+        "copies": copies,
+        "lds": buffers,
+        "lds_bytes": lds.bytes,
+        "lds_allocated_bytes": lds.allocated_bytes,
+        "lds_padding_bytes": lds.padding_bytes,
+        "registers": plan.registers.total,
+        "register_budget": plan.register_budget,
+        "waves_per_simd": waves,
+    }
+    return ir.DictAttr(to_attribute(values))
