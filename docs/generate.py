@@ -1,4 +1,4 @@
-"""Write docs/passes.md and the README's pipeline table from the passes; `--check` only says whether they are up to date."""
+"""Write docs/passes.md and the README's pipeline table from the passes; `--check` says whether they are up to date."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from rocfuse.pipeline import DEFAULT_PASSES  # noqa: E402
 
 HEADER = """# Passes
 
-Generated from the docstrings by `make docs`. Every pass runs alone: `python -m rocfuse.opt IN.mlir --NAME[=option=value,…]`,
-or in `--pass-pipeline='NAME{option=value …},canonicalize'`.
+Generated from the docstrings by `make docs`. Every pass runs alone,
+`python -m rocfuse.opt IN.mlir --NAME[=option=value,…]`, or in a pipeline,
+`--pass-pipeline='NAME{option=value …},canonicalize'`.
 """
 TABLE = re.compile(r"(<!-- pipeline -->\n).*?(<!-- /pipeline -->)", re.DOTALL)
 

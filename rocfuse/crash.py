@@ -32,8 +32,8 @@ class Stage:
 def run_guarded(work: Callable[[Stage], int], hint: str = "") -> int:
     """Run `work` in a child process and return its exit code.
 
-    If the child dies by a signal, say in which stage, add `hint` (what to do next), and return 1. Call it before MLIR is
-    imported: the fork is then cheap and copies no threads.
+    If the child dies by a signal, say in which stage, add `hint` (what to do next), and return 1. Call it before MLIR
+    is imported: the fork is then cheap and copies no threads.
     """
     stage = Stage()
     sys.stdout.flush()

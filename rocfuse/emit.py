@@ -6,9 +6,11 @@ import argparse
 import importlib
 import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from rocfuse.observe import Observer
+from rocfuse.pipeline import parse_options
 
 if TYPE_CHECKING:
     from mlir import ir
@@ -23,25 +25,51 @@ def emit(
 ) -> dict[str, bytes]:
     """Compile `module` as `arguments` say; the outputs by file suffix, the asked one under the empty suffix."""
     compiler = importlib.import_module("rocfuse.compile")
-    from rocfuse.pipeline import parse_options
-
-    def on_stage(name: str) -> None:
-        if observer.reproducer:
-            observer.reproducer.record(source, None)
-        observer.enter(name)
-
-    options = {name: parse_options(text) for name, text in arguments.passes}
+    stages = _Stages(module, source, observer)
+    settings: dict[str, Any] = {
+        "options": {name: parse_options(text) for name, text in arguments.passes},
+        "on_remark": on_remark,
+        "on_stage": stages.enter,
+    }
     if arguments.emit == "mlir":
-        lowered = compiler.lower(module, arguments.target, options=options, on_remark=on_remark, on_stage=on_stage)
+        lowered = compiler.lower(module, arguments.target, **settings)
+        stages.enter("")
         return {"": str(lowered).encode()}
-    code = compiler.compile(module, arguments.target, options=options, on_remark=on_remark, on_stage=on_stage)
-    if arguments.emit == "llvm":
-        return {"": code.llvm.encode()}
-    if arguments.emit == "isa":
-        return {"": code.isa.encode()}
-    if arguments.emit == "obj":
-        return {"": code.obj}
-    outputs = {"": code.hsaco, ".json": json.dumps(code.contract, indent=2).encode() + b"\n"}
-    if arguments.save_isa:
-        outputs[".s"] = code.isa.encode()
-    return outputs
+    code = compiler.compile(module, arguments.target, **settings)
+    stages.enter("")
+    isa = code.isa.encode()
+    for name, data in (("llvm.ll", code.llvm.encode()), ("isa.s", isa), ("kernel.hsaco", code.hsaco)):
+        stages.index += 1
+        observer.artifact(stages.index, name, data)
+    contract = json.dumps(code.contract, indent=2).encode() + b"\n"
+    outputs: dict[str, dict[str, bytes]] = {
+        "llvm": {"": code.llvm.encode()},
+        "isa": {"": isa},
+        "obj": {"": code.obj},
+        "hsaco": {"": code.hsaco, ".json": contract, **({".s": isa} if arguments.save_isa else {})},
+    }
+    return outputs[arguments.emit]
+
+
+@dataclass
+class _Stages:
+    """Turns the compiler's stage names into the observer's events; the compiler rewrites `module` in place."""
+
+    module: ir.Module
+    source: str
+    observer: Observer
+    index: int = 0
+    running: str = ""
+
+    def enter(self, name: str) -> None:
+        """A stage starts (or, with an empty name, none does), so the one before it is done."""
+        if self.running.startswith("rocfuse-"):
+            self.observer.after(self.index, self.running, self.module)
+        if name.startswith("rocfuse-"):
+            self.index += 1
+            self.observer.before(self.index, name, self.module)
+        elif name:
+            if self.observer.reproducer:
+                self.observer.reproducer.record(self.source, None)
+            self.observer.enter(name)
+        self.running = name

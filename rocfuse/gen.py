@@ -1,7 +1,7 @@
 """`python -m rocfuse.gen`: print programs with the pattern that rocfuse fuses, built with the bindings' op builders.
 
-Products accumulate in f32 and are rounded to the element type, as importers of PyTorch write them. The combine of products
-p0, p1, … is the activation of one of them times all the others.
+Products accumulate in f32 and are rounded to the element type, as importers of PyTorch write them. The combine of
+products p0, p1, … is the activation of one of them times all the others.
 """
 
 from __future__ import annotations

@@ -125,9 +125,9 @@ def _check_arguments(arguments: argparse.Namespace) -> None:
         raise UsageError("--save-isa goes with --emit=hsaco; --emit=isa writes only the assembly")
     if arguments.emit == "hsaco" and Path(arguments.output).suffix in (".json", ".s"):
         raise UsageError(f"-o {arguments.output}: the name belongs to a file that is written beside the code object")
-    if arguments.input is None:
-        if sys.stdin.isatty() and not (arguments.list_passes or arguments.dump_pass_pipeline):
-            raise UsageError("no input: give a file, or - for stdin")
+    needs_input = not (arguments.list_passes or arguments.dump_pass_pipeline)
+    if arguments.input is None and needs_input and sys.stdin.isatty():
+        raise UsageError("no input: give a file, or - for stdin")
     for path in (arguments.output, arguments.reproducer):
         if path not in (None, "-"):
             check_writable(path)
@@ -347,6 +347,8 @@ class Command:
     def _report_failure(self, error: CompileError) -> None:
         """Report a failure, with every diagnostic of MLIR's when it came from there."""
         self.report(diagnostic_at("error", error.message, error.location))
+        for note in error.notes:
+            self.report(diagnostic_at("note", note, error.location))
         details = list(getattr(error.__cause__, "error_diagnostics", ()))
         for index, diagnostic in enumerate(details):
             if index:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -197,16 +196,15 @@ def _upstream(element: str):  # type: ignore[no-untyped-def]  # the bindings are
 def _verify(module: ir.Module, element: str) -> None:
     from mlir import ir
 
+    from rocfuse.transforms.verify import verify_module
+
     try:
         module.operation.verify()
     except ir.MLIRError as error:
         failure = mlir_failure(error, element)
         failure.message = f"{element} left invalid IR: {failure.message}"
         raise failure from error
-    if importlib.util.find_spec("rocfuse.transforms.verify"):
-        from rocfuse.transforms.verify import verify_module
-
-        verify_module(module)
+    verify_module(module)
 
 
 def _check_forms(element: Pass, verb: str, forms: tuple[str, ...], module: ir.Module) -> None:

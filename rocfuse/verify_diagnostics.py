@@ -1,8 +1,8 @@
 """Diagnostics of the commands: their printed form, and `--verify-diagnostics`.
 
-An annotation is `// expected-error @+1 {{text}}`: the kind is error, warning, remark or note, the place is `@+N`, `@-N`,
-`@above`, `@below`, `@unknown` or nothing for the same line, and the text is part of the message (with `-re` after the
-kind, `{{…}}` inside it is a regular expression).
+An annotation is `// expected-error @+1 {{text}}`: the kind is error, warning, remark or note, the place is `@+N`,
+`@-N`, `@above`, `@below`, `@unknown` or nothing for the same line, and the text is part of the message
+(with `-re` after the kind, `{{…}}` inside it is a regular expression).
 """
 
 from __future__ import annotations
