@@ -55,10 +55,9 @@ def show_account(contract: dict) -> None:
 
 def main() -> int:
     """Run the demo; 0 when the simulated kernel agrees with the CPU."""
-    import importlib
-
     import numpy as np
 
+    import rocfuse
     from rocfuse.files import write_all_atomically
 
     text = SOURCE.read_text()
@@ -67,7 +66,7 @@ def main() -> int:
 
     heading(f"compiling for {TARGET}")
     started = time.perf_counter()
-    code = importlib.import_module("rocfuse.compile").compile(text, TARGET)
+    code = importlib.import_module("rocfuse").compile(text, TARGET)
     print(f"{len(code.contract['kernels'])} kernel in {time.perf_counter() - started:.2f} s")
     show_account(code.contract)
 

@@ -24,7 +24,7 @@ def emit(
     on_remark: Callable[[str, str], None],
 ) -> dict[str, bytes]:
     """Compile `module` as `arguments` say; the outputs by file suffix, the asked one under the empty suffix."""
-    compiler = importlib.import_module("rocfuse.compile")
+    compiler = importlib.import_module("rocfuse.compiler")
     stages = _Stages(module, source, observer)
     settings: dict[str, Any] = {
         "options": {name: parse_options(text) for name, text in arguments.passes},
