@@ -66,7 +66,7 @@ def main() -> int:
 
     heading(f"compiling for {TARGET}")
     started = time.perf_counter()
-    code = importlib.import_module("rocfuse").compile(text, TARGET)
+    code = rocfuse.compile(text, TARGET)
     print(f"{len(code.contract['kernels'])} kernel in {time.perf_counter() - started:.2f} s")
     show_account(code.contract)
 

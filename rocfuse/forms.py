@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from mlir import ir
 
 from rocfuse.dialect import MULTI_GEMM, PLAN, MultiGemm
+from rocfuse.lowering.forms import blockwise_form, llvm_form, wave_form
 from rocfuse.transforms.matching import (
     RESHAPES,
     access_of_map,
@@ -67,6 +68,9 @@ FORMS: Mapping[str, Form] = {
     "tensor": tensor_form,
     "fused": fused_form,
     "planned": planned_form,
+    "blockwise": blockwise_form,
+    "wave": wave_form,
+    "llvm": llvm_form,
 }
 
 

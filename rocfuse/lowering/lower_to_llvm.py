@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from mlir import ir
 from mlir.passmanager import PassManager
 
+from rocfuse.lowering.hardware_math import use_hardware_math
 from rocfuse.passes import Pass, PassContext, register
 
-# Inside the gpu.module: loops to branches, addresses to arithmetic, amdgpu and gpu ops to ROCDL; then what remains.
+# Inside the gpu.module: loops to branches, addresses to arithmetic, amdgpu and gpu ops to ROCDL; then what remains. Math
+# is kept out of convert-gpu-to-rocdl, which would turn it into calls of a device library, and becomes LLVM intrinsics.
 _PIPELINE = (
     "builtin.module(gpu.module(canonicalize,cse,loop-invariant-code-motion,expand-strided-metadata,convert-scf-to-cf,"
     "lower-affine,arith-expand,convert-amdgpu-to-rocdl{{chipset={chip}}},"
-    "convert-gpu-to-rocdl{{chipset={chip} runtime=HIP use-bare-ptr-memref-call-conv=true}}),"
+    "convert-gpu-to-rocdl{{chipset={chip} runtime=HIP use-bare-ptr-memref-call-conv=true "
+    "allowed-dialects=arith,cf,func,memref,vector}}),"
     "convert-vector-to-llvm,convert-math-to-llvm,convert-cf-to-llvm,convert-arith-to-llvm,"
     "canonicalize,cse,reconcile-unrealized-casts)"
 )
@@ -36,3 +39,4 @@ class LowerToLlvm(Pass):
     def run(self, module: ir.Module, context: PassContext) -> None:
         """Run the conversions. Upstream's diagnostics come out as they are."""
         PassManager.parse(_PIPELINE.format(chip=context.target.name), context=module.context).run(module.operation)
+        use_hardware_math(module)

@@ -1,0 +1,66 @@
+"""Finding a linker that knows AMDGPU code objects, and linking with it."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from rocfuse.diagnostics import CompileError
+
+OLDEST_LLD = 19  # older ones refuse code object version 6
+
+
+def link(obj: bytes) -> bytes:
+    """Link one object to a code object (.hsaco). Raises CompileError with the linker's words."""
+    with tempfile.TemporaryDirectory(prefix="rocfuse-") as folder:
+        source, output = Path(folder, "kernel.o"), Path(folder, "kernel.hsaco")
+        source.write_bytes(obj)
+        command = [*find_linker(), "-shared", "--no-undefined", str(source), "-o", str(output)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode or not output.is_file():
+            lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+            raise CompileError(f"{command[0]} failed: {lines[0]}")
+        return output.read_bytes()
+
+
+@functools.cache
+def find_linker() -> tuple[str, ...]:
+    """The linker's command: $ROCFUSE_LLD, a ROCm installation, PATH (version 19 or newer), or the ziglang package."""
+    explicit = os.environ.get("ROCFUSE_LLD")
+    if explicit:
+        if not shutil.which(explicit):
+            raise CompileError(f"ROCFUSE_LLD={explicit} is not a program")
+        return (explicit,)
+    rocm = Path(os.environ.get("ROCM_PATH", "/opt/rocm"), "llvm", "bin", "ld.lld")
+    if rocm.is_file():
+        return (str(rocm),)
+    for name in ("ld.lld", *(f"ld.lld-{version}" for version in range(23, OLDEST_LLD - 1, -1))):
+        found = shutil.which(name)
+        if found and _version(found) >= OLDEST_LLD:
+            return (found,)
+    zig = _zig()
+    if zig:
+        return (zig, "ld.lld")
+    raise CompileError(f"no linker: install ld.lld {OLDEST_LLD} or newer, or the ziglang package, or set ROCFUSE_LLD")
+
+
+def _zig() -> str | None:
+    """The zig program of the ziglang package, without the detour through its Python module."""
+    spec = importlib.util.find_spec("ziglang")
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    program = Path(next(iter(spec.submodule_search_locations)), "zig.exe" if sys.platform == "win32" else "zig")
+    return str(program) if program.is_file() else None
+
+
+def _version(program: str) -> int:
+    text = subprocess.run([program, "--version"], capture_output=True, text=True).stdout
+    match = re.search(r"LLD (\d+)", text)
+    return int(match.group(1)) if match else 0

@@ -1,0 +1,63 @@
+"""LLVM IR to AMDGPU object code and assembly, through llvmlite."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import llvmlite.binding as binding
+from mlir import ir
+from mlir.dialects.llvm import translate_module_to_llvmir
+
+from rocfuse.diagnostics import CompileError
+from rocfuse.targets import Target
+
+_CALL = re.compile(r"call [^@\n]*@([\w.]+)\(")
+_ready: list[bool] = []
+
+
+@dataclass(frozen=True)
+class MachineCode:
+    """What the backend made of one module."""
+
+    obj: bytes
+    isa: str
+
+
+def translate(module: ir.Module) -> str:
+    """LLVM IR text of the module's one gpu.module. Raises CompileError for a call to anything but an intrinsic.
+
+    The linker would leave such a call unresolved without a word: there is no device library.
+    """
+    holders = [op.operation for op in module.body.operations if op.operation.name == "gpu.module"]
+    if len(holders) != 1:
+        raise CompileError(f"need 1 gpu.module, have {len(holders)}; run the lowering passes first")
+    text = translate_module_to_llvmir(holders[0])
+    foreign = sorted({name for name in _CALL.findall(text) if not name.startswith("llvm.")})
+    if foreign:
+        raise CompileError(f"the kernel calls {', '.join(foreign)}, and there is no device library; expand it first")
+    return text
+
+
+def generate(text: str, target: Target, want_isa: bool = True) -> MachineCode:
+    """Optimise LLVM IR at O3 and emit it. Code generation changes the module, so each output starts from the text."""
+    if not _ready:
+        binding.initialize_all_targets()
+        binding.initialize_all_asmprinters()
+        _ready.append(True)
+    machine = binding.Target.from_triple(target.triple).create_target_machine(cpu=target.name, opt=3)
+    optimised = _optimise(text, machine)
+    obj = machine.emit_object(binding.parse_bitcode(optimised))
+    isa = machine.emit_assembly(binding.parse_bitcode(optimised)) if want_isa else ""
+    return MachineCode(obj, isa)
+
+
+def _optimise(text: str, machine: binding.TargetMachine) -> bytes:
+    try:
+        module = binding.parse_assembly(text)
+    except RuntimeError as error:
+        raise CompileError(f"LLVM does not accept the translated kernel: {str(error).splitlines()[0]}") from error
+    options = binding.create_pipeline_tuning_options(speed_level=3)
+    builder = binding.create_pass_builder(machine, options)
+    builder.getModulePassManager().run(module, builder)
+    return bytes(module.as_bitcode())

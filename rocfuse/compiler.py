@@ -1,0 +1,137 @@
+"""The Python API: `rocfuse.compile(text_or_module)` does what the command does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from mlir import ir
+
+from rocfuse.codegen import link, llvm
+from rocfuse.codegen.contract import KernelFacts, build_contract
+from rocfuse.diagnostics import CompileError
+from rocfuse.dialect import MULTI_GEMM, create_context, walk
+from rocfuse.fused_kernel import read_kernel
+from rocfuse.passes import PassContext
+from rocfuse.pipeline import default_pipeline, mlir_failure, run_pipeline
+from rocfuse.targets import get_target
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from rocfuse.sim import SimulationResult
+
+Options = Mapping[str, Mapping[str, str]]
+OnRemark = Callable[[str, str], None]
+OnStage = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class CodeObject:
+    """A compiled kernel. `llvm`, `obj` and `isa` are the same kernel on its way to `hsaco`."""
+
+    hsaco: bytes
+    contract: dict[str, Any]
+    isa: str
+    obj: bytes
+    llvm: str
+    input_ir: str = field(repr=False)
+
+    @property
+    def plan(self) -> dict[str, Any]:
+        """The contract's entry of the one kernel: tile, LDS, registers, grid."""
+        entry: dict[str, Any] = self.contract["kernels"][0]
+        return entry
+
+    def simulate(self, *arrays: np.ndarray, **options: Any) -> SimulationResult:
+        """Execute the code object on the CPU; arrays in the order of `contract["inputs"]`. See rocfuse.sim.simulate."""
+        from rocfuse.sim import simulate
+
+        return simulate(self.hsaco, self.contract, arrays, **options)
+
+
+@dataclass
+class _Capture:
+    """Watches the pipeline: refuses to go on without a kernel, and keeps what the contract needs of the plan."""
+
+    context: PassContext
+    on_stage: OnStage | None
+    facts: list[KernelFacts] = field(default_factory=list)
+
+    def before(self, index: int, element: str, module: ir.Module) -> None:
+        """Tell which stage starts."""
+        if self.on_stage:
+            self.on_stage(element)
+
+    def after(self, index: int, element: str, module: ir.Module) -> None:
+        """Check after fusing, read after planning."""
+        if element.startswith("rocfuse-form-multi-gemm") and not any(walk(module, MULTI_GEMM)):
+            refusal = self.context.refusals[-1] if self.context.refusals else None
+            reason = refusal.reason if refusal else "rocfuse-form-multi-gemm: found nothing to fuse"
+            raise CompileError(reason, refusal.location if refusal else "", refusal.notes if refusal else ())
+        if element.startswith("rocfuse-plan-kernels"):
+            self.facts = [KernelFacts.of(read_kernel(op.parent)) for op in walk(module, MULTI_GEMM)]
+
+
+def lower(
+    text_or_module: str | ir.Module,
+    target: str = "gfx942",
+    *,
+    options: Options | None = None,
+    on_remark: OnRemark | None = None,
+    on_stage: OnStage | None = None,
+) -> ir.Module:
+    """Run the whole pass pipeline; the module in the llvm form. Raises CompileError and UsageError."""
+    module, _ = _lower(text_or_module, target, options, on_remark, on_stage)
+    return module
+
+
+def compile(
+    text_or_module: str | ir.Module,
+    target: str = "gfx942",
+    *,
+    options: Options | None = None,
+    on_remark: OnRemark | None = None,
+    on_stage: OnStage | None = None,
+) -> CodeObject:
+    """Compile a module to a code object and its contract.
+
+    `options` maps pass names to their option texts, `on_remark(location, message)` receives remarks and `on_stage(name)`
+    the name of each stage as it starts. Raises CompileError for a program that cannot be compiled.
+    """
+    row = get_target(target)
+    stage = on_stage or (lambda name: None)
+    source = text_or_module if isinstance(text_or_module, str) else str(text_or_module)
+    module, facts = _lower(text_or_module, target, options, on_remark, on_stage)
+    stage("translate")
+    text = llvm.translate(module)
+    stage("llvm")
+    code = llvm.generate(text, row)
+    stage("link")
+    hsaco = link.link(code.obj)
+    stage("contract")
+    return CodeObject(hsaco, build_contract(facts, hsaco, row), code.isa, code.obj, text, source)
+
+
+def _lower(
+    text_or_module: str | ir.Module,
+    target: str,
+    options: Options | None,
+    on_remark: OnRemark | None,
+    on_stage: OnStage | None,
+) -> tuple[ir.Module, Sequence[KernelFacts]]:
+    module = text_or_module if isinstance(text_or_module, ir.Module) else _parse(text_or_module)
+    context = PassContext(get_target(target), on_remark)
+    capture = _Capture(context, on_stage)
+    run_pipeline(module, default_pipeline(options), context, capture)
+    return module, capture.facts
+
+
+def _parse(text: str) -> ir.Module:
+    with create_context():
+        try:
+            return ir.Module.parse(text)
+        except ir.MLIRError as error:
+            raise mlir_failure(error, "parsing") from error

@@ -1,0 +1,46 @@
+"""The forms from the kernel on: blockwise, wave and llvm, as tables of the dialects that may appear in a kernel."""
+
+from __future__ import annotations
+
+from mlir import ir
+
+from rocfuse.dialect import walk
+
+_KERNEL = ("gpu.", "scf.", "arith.", "math.", "memref.", "vector.")
+
+
+def blockwise_form(module: ir.Module) -> str | None:
+    """Kernels are gpu.funcs of blockwise steps, loops and the combine's arithmetic; nothing is a tensor."""
+    return _kernels(module, "gpu.func", (*_KERNEL, "rocfuse."))
+
+
+def wave_form(module: ir.Module) -> str | None:
+    """Kernels are gpu.funcs of upstream ops that one lane executes; no step is left."""
+    return _kernels(module, "gpu.func", (*_KERNEL, "amdgpu."))
+
+
+def llvm_form(module: ir.Module) -> str | None:
+    """Kernels are llvm.funcs of LLVM and ROCDL ops only."""
+    return _kernels(module, "llvm.func", ("llvm.", "rocdl."))
+
+
+def _kernels(module: ir.Module, kind: str, dialects: tuple[str, ...]) -> str | None:
+    functions = [op for op in walk(module, kind) if op.parent.name == "gpu.module"]
+    if not functions:
+        return f"there is no {kind} in a gpu.module"
+    for op in (one for function in functions for one in _inside(function)):
+        if not op.name.startswith(dialects):
+            return f"{op.name} is left in a kernel ({op.location})"
+    return None
+
+
+def _inside(function: ir.Operation) -> list[ir.Operation]:
+    found: list[ir.Operation] = []
+
+    def visit(op: ir.Operation) -> ir.WalkResult:
+        if op != function:
+            found.append(op)
+        return ir.WalkResult.ADVANCE
+
+    function.walk(visit)
+    return found
