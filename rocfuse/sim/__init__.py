@@ -1,0 +1,63 @@
+"""rocfuse.sim: run an emitted code object on the CPU, for the whole grid, and check it while it runs.
+
+    result = simulate(hsaco, contract, [a, b, c])
+    result.outputs, result.faults, result.stats
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from rocfuse.sim.faults import Fault
+
+__all__ = ["SimulationResult", "simulate"]
+
+
+@dataclass
+class SimulationResult:
+    """What a simulation found: outputs in contract order, counters, faults, and what was decoded."""
+
+    outputs: list[np.ndarray]
+    stats: dict[str, Any]
+    faults: list[Fault]
+    source: str  # "binary" or "text"
+    written: list[np.ndarray] = field(default_factory=list)  # for each output, which of its bytes were written
+
+
+def simulate(
+    hsaco: bytes,
+    contract: Mapping[str, Any],
+    arrays: Sequence[np.ndarray],
+    *,
+    isa_text: str | None = None,
+    processes: int | None = None,
+    workgroups: Sequence[tuple[int, int, int]] | range | None = None,
+    mfma_order: str = "increasing",
+    check: bool = True,
+    progress: bool = False,
+) -> SimulationResult:
+    """Execute every kernel of a code object on `arrays`, which follow the contract's inputs.
+
+    `isa_text` runs the assembly text instead of the machine code. `workgroups` restricts the run to a band of the
+    grid: ids, or linear indices with x first. `mfma_order` is the order of the sums inside a matrix instruction,
+    "increasing" or "decreasing" k. Raises UsageError for a contract or arrays that do not fit the code object, and
+    CompileError for code that the simulator cannot run; faults of the program are in the result.
+    """
+    from rocfuse.sim.session import run_contract
+
+    return run_contract(
+        hsaco,
+        contract,
+        arrays,
+        isa_text=isa_text,
+        processes=processes,
+        workgroups=workgroups,
+        mfma_order=mfma_order,
+        check=check,
+        progress=progress,
+    )
