@@ -64,7 +64,7 @@ def compare(y: np.ndarray, u: np.ndarray, r: np.ndarray, *, locate: Locate | Non
     first: tuple[Index, float] | None = None
     view = [array.reshape(*matrices, rows, columns) for array in (y, u, r)]
     for leading in np.ndindex(*matrices):
-        error, bound, bad = _errors(*(array[leading] for array in view), u.dtype)
+        error, bound, bad = _errors(view[0][leading], view[1][leading], view[2][leading], u.dtype)
         ratio = np.divide(error, bound, where=np.isfinite(error), out=np.zeros_like(error))
         worst = max(worst, float(ratio.max(initial=0.0)))
         largest = max(largest, float(error.max(initial=0.0, where=np.isfinite(error))))
@@ -84,7 +84,7 @@ def compare(y: np.ndarray, u: np.ndarray, r: np.ndarray, *, locate: Locate | Non
 
 
 def compare_exact(y: np.ndarray, u: np.ndarray, *, locate: Locate | None = None) -> Comparison:
-    """Compare bit for bit; any two NaN are equal. `y` may be the bit pattern of u's type. Raises UsageError as compare."""
+    """Compare bit for bit; any two NaN are equal. `y` may be a bit pattern. Raises UsageError as compare."""
     y = _same_type(y, u)
     if y.shape != u.shape:
         raise UsageError(f"cannot compare shapes {y.shape} and {u.shape}")

@@ -136,7 +136,7 @@ def execute(module: ir.Module, arrays: Sequence[np.ndarray], name: str = "") -> 
 
 
 def _keep_roundings(module: ir.Module) -> None:
-    """Drop `fastmath<contract>` from float casts: upstream's widening passes set it, and then truncf + extf folds away."""
+    """Drop `fastmath<contract>` from float casts: upstream's widening sets it, and truncf + extf would fold away."""
 
     def visit(op: ir.Operation) -> ir.WalkResult:
         if op.name in ("arith.extf", "arith.truncf") and "fastmath" in op.attributes:

@@ -68,7 +68,7 @@ def loop_steps(module: ir.Module) -> int:
             shapes = [
                 ir.RankedTensorType(one.type).shape for one in op.operands if isinstance(one.type, ir.RankedTensorType)
             ]
-            steps += math.prod(max(shapes, key=len)) if shapes else 0
+            steps += max((math.prod(shape) for shape in shapes), default=0)
         return ir.WalkResult.ADVANCE
 
     module.operation.walk(visit)

@@ -98,7 +98,8 @@ def test_casts_disappear_in_float64():
 
 def test_an_assert_is_dropped_even_when_it_fails():
     text = elementwise(
-        '%z = arith.constant 0.0 : f16\n%c = arith.cmpf one, %x0, %z : f16\ncf.assert %c, "zero"\nlinalg.yield %x0 : f16',
+        '%z = arith.constant 0.0 : f16\n%c = arith.cmpf one, %x0, %z : f16\ncf.assert %c, "zero"\n'
+        "linalg.yield %x0 : f16",
         "f16",
     )
     x = np.array([0, np.nan, 1, 2], np.float16)

@@ -1,0 +1,184 @@
+"""Write f32 formulas that become arith and math ops: `x * x + 1.0` builds a mulf, a constant and an addf.
+
+Works on scalars and on vectors alike; constants are splatted. Only ops that reach one or a few gfx942 instructions are
+built. Three of them are asked for with `fastmath<afn>` and then mean the hardware instruction itself:
+
+    math.exp2 afn → v_exp_f32      math.log2 afn → v_log_f32       math.sqrt afn → v_sqrt_f32
+    arith.divf afn of 1 → v_rcp_f32
+
+each within 1 ulp, with denormal f32 inputs and results flushed to zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from mlir import ir
+from mlir.dialects import arith, math
+
+_AFN = "#arith.fastmath<afn>"
+_PREDICATES = {"oeq": 1, "ogt": 2, "oge": 3, "olt": 4, "ole": 5, "one": 6, "ueq": 8, "une": 13, "uno": 14}
+
+
+@dataclass(frozen=True)
+class Builder:
+    """Where ops go: their location and whether they are scalars (shape None) or vectors of a shape."""
+
+    shape: tuple[int, ...] | None
+    location: ir.Location
+
+    def type(self, element: ir.Type) -> ir.Type:
+        """The scalar or vector type of one element type."""
+        return element if self.shape is None else ir.VectorType.get(self.shape, element)
+
+    def constant(self, value: float) -> Num:
+        """An f32 constant; `value` is rounded to f32 here, so that the IR shows what is used."""
+        element = ir.F32Type.get()
+        attribute: ir.Attribute = ir.FloatAttr.get(element, float(np.float32(value)))
+        if self.shape is not None:
+            attribute = ir.DenseElementsAttr.get_splat(self.type(element), attribute)
+        return Num(self, arith.constant(self.type(element), attribute, loc=self.location))
+
+    def integer(self, value: int) -> ir.Value:
+        """An i32 constant of this shape."""
+        element = ir.IntegerType.get_signless(32)
+        attribute: ir.Attribute = ir.IntegerAttr.get(element, value)
+        if self.shape is not None:
+            attribute = ir.DenseElementsAttr.get_splat(self.type(element), attribute)
+        return arith.constant(self.type(element), attribute, loc=self.location)
+
+    def number(self, value: Num | float) -> Num:
+        """A formula's operand as a value."""
+        return value if isinstance(value, Num) else self.constant(value)
+
+
+@dataclass(frozen=True)
+class Flag:
+    """An i1 value (or vector of them)."""
+
+    builder: Builder
+    value: ir.Value
+
+    def __and__(self, other: Flag) -> Flag:
+        return Flag(self.builder, arith.andi(self.value, other.value, loc=self.builder.location))
+
+    def __or__(self, other: Flag) -> Flag:
+        return Flag(self.builder, arith.ori(self.value, other.value, loc=self.builder.location))
+
+    def select(self, yes: Num | float, no: Num | float) -> Num:
+        """yes where the flag is set, else no."""
+        build = self.builder
+        return Num(build, arith.select(self.value, build.number(yes).value, build.number(no).value, loc=build.location))
+
+
+@dataclass(frozen=True)
+class Num:
+    """An f32 value (or vector of them) with operators. Comparisons are methods named as arith.cmpf's predicates."""
+
+    builder: Builder
+    value: ir.Value
+
+    def __add__(self, other: Num | float) -> Num:
+        return self._wrap(arith.addf(self.value, self._other(other), loc=self.builder.location))
+
+    def __sub__(self, other: Num | float) -> Num:
+        return self._wrap(arith.subf(self.value, self._other(other), loc=self.builder.location))
+
+    def __rsub__(self, other: float) -> Num:
+        return self.builder.constant(other) - self
+
+    def __mul__(self, other: Num | float) -> Num:
+        return self._wrap(arith.mulf(self.value, self._other(other), loc=self.builder.location))
+
+    __radd__ = __add__
+    __rmul__ = __mul__
+
+    def __truediv__(self, other: Num | float) -> Num:
+        """IEEE division: 11 instructions."""
+        return self._wrap(arith.divf(self.value, self._other(other), loc=self.builder.location))
+
+    def __rtruediv__(self, other: float) -> Num:
+        return self.builder.constant(other) / self
+
+    def __neg__(self) -> Num:
+        return self._wrap(arith.negf(self.value, loc=self.builder.location))
+
+    def __abs__(self) -> Num:
+        return self._wrap(math.absf(self.value, loc=self.builder.location))
+
+    def fma(self, factor: Num | float, addend: Num | float) -> Num:
+        """self * factor + addend, rounded once."""
+        return self._wrap(math.fma(self.value, self._other(factor), self._other(addend), loc=self.builder.location))
+
+    def polynomial(self, coefficients: Sequence[float]) -> Num:
+        """Horner's scheme in fused multiply-adds; the highest power comes first."""
+        result = self.builder.constant(coefficients[0])
+        for coefficient in coefficients[1:]:
+            result = result.fma(self, coefficient)
+        return result
+
+    def copysign(self, sign: Num) -> Num:
+        """|self| with the sign of `sign`."""
+        return self._wrap(math.copysign(self.value, sign.value, loc=self.builder.location))
+
+    def hardware_exp2(self) -> Num:
+        """2**self by v_exp_f32."""
+        return self._approximate("math.exp2", self.value)
+
+    def hardware_log2(self) -> Num:
+        """log2(self) by v_log_f32."""
+        return self._approximate("math.log2", self.value)
+
+    def hardware_sqrt(self) -> Num:
+        """The square root by v_sqrt_f32."""
+        return self._approximate("math.sqrt", self.value)
+
+    def hardware_reciprocal(self) -> Num:
+        """1 / self by v_rcp_f32."""
+        return self._approximate("arith.divf", self.builder.constant(1.0).value, self.value)
+
+    def exp(self) -> Num:
+        """e**self within 1 ulp: 13 instructions."""
+        return self._wrap(math.exp(self.value, loc=self.builder.location))
+
+    def log(self) -> Num:
+        """The natural logarithm within 1 ulp: 11 instructions."""
+        return self._wrap(math.log(self.value, loc=self.builder.location))
+
+    def sqrt(self) -> Num:
+        """The square root, correctly rounded: 16 instructions."""
+        return self._wrap(math.sqrt(self.value, loc=self.builder.location))
+
+    def floor(self) -> Num:
+        """The largest whole number that is not above self."""
+        return self._wrap(math.floor(self.value, loc=self.builder.location))
+
+    def round_even(self) -> Num:
+        """The nearest whole number, ties to even."""
+        return self._wrap(math.roundeven(self.value, loc=self.builder.location))
+
+    def compare(self, predicate: str, other: Num | float) -> Flag:
+        """arith.cmpf by its predicate's name."""
+        build = self.builder
+        return Flag(build, arith.cmpf(_PREDICATES[predicate], self.value, self._other(other), loc=build.location))
+
+    def power_of_two(self) -> Num:
+        """2**self, exactly, for whole numbers from -126 to 127."""
+        build = self.builder
+        integers = build.type(ir.IntegerType.get_signless(32))
+        exponent = arith.addi(arith.fptosi(integers, self.value, loc=build.location), build.integer(127))
+        bits = arith.shli(exponent, build.integer(23), loc=build.location)
+        return self._wrap(arith.bitcast(self.value.type, bits, loc=build.location))
+
+    def _approximate(self, name: str, *operands: ir.Value) -> Num:
+        attributes = {"fastmath": ir.Attribute.parse(_AFN)}
+        op = ir.Operation.create(name, [self.value.type], operands, attributes=attributes, loc=self.builder.location)
+        return self._wrap(op.results[0])
+
+    def _other(self, value: Num | float) -> ir.Value:
+        return self.builder.number(value).value
+
+    def _wrap(self, value: ir.Value) -> Num:
+        return Num(self.builder, value)

@@ -1,0 +1,243 @@
+"""Formulas for functions that gfx942 has no instruction for, in f32.
+
+Grade says what a result must be good for. HALF: an f16 result of f16 operands, which f32 holds with room to spare.
+BFLOAT: a bf16 result, which has f32's range, so that denormals need care. SINGLE: an f32 result, within 4 ulp over the
+whole range. A formula takes f32 operands and gives the f32 number that is then rounded, if at all.
+
+test/unit/test_expand_math.py holds each against correctly rounded values and counts its gfx942 instructions.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+
+from rocfuse.transforms import polynomials as poly
+from rocfuse.transforms.math_builder import Num
+
+LOG2_E = 1 / math.log(2)
+LN2 = math.log(2)
+TINY = 2.0**-126
+INFINITY = math.inf
+NAN = math.nan
+
+
+class Grade(enum.Enum):
+    """What the result of a formula is rounded to."""
+
+    HALF = "f16"
+    BFLOAT = "bf16"
+    SINGLE = "f32"
+
+    @property
+    def wide(self) -> bool:
+        """Whether operands and results have f32's range."""
+        return self is not Grade.HALF
+
+
+def exp2(x: Num, grade: Grade) -> Num:
+    """2**x. With f32's range, results below 2**-126 are made 64 times 2 larger and scaled back."""
+    if not grade.wide:
+        return x.hardware_exp2()
+    low = x.compare("olt", -126.0)
+    return (x + low.select(64.0, 0.0)).hardware_exp2() * low.select(2.0**-64, 1.0)
+
+
+def exp(x: Num, grade: Grade) -> Num:
+    """e**x as 2**(x log2 e): the product's rounding costs |x| 2**-24, nothing to f16 and bf16."""
+    return x.exp() if grade is Grade.SINGLE else exp2(x * LOG2_E, grade)
+
+
+def expm1(x: Num, grade: Grade) -> Num:
+    """e**x - 1; near 0 by its series, as the difference cancels."""
+    if grade is not Grade.SINGLE:
+        near = x * x.polynomial((1 / 24, 1 / 6, 1 / 2, 1.0))
+        return abs(x).compare("olt", 0.125).select(near, (x * LOG2_E).hardware_exp2() - 1.0)
+    near = x * x.polynomial(poly.EXPM1)
+    return abs(x).compare("olt", 0.35).select(near, x.exp() - 1.0)
+
+
+def log2(x: Num, grade: Grade) -> Num:
+    """The logarithm to base 2; a denormal operand is scaled first."""
+    if not grade.wide:
+        return x.hardware_log2()
+    low = x.compare("olt", TINY)
+    return (x * low.select(2.0**32, 1.0)).hardware_log2() - low.select(32.0, 0.0)
+
+
+def log(x: Num, grade: Grade) -> Num:
+    """The natural logarithm."""
+    return x.log() if grade is Grade.SINGLE else log2(x, grade) * LN2
+
+
+def log10(x: Num, grade: Grade) -> Num:
+    """The logarithm to base 10."""
+    return x.log() * (1 / math.log(10)) if grade is Grade.SINGLE else log2(x, grade) * math.log10(2)
+
+
+def log1p(x: Num, grade: Grade) -> Num:
+    """log(1 + x). SINGLE: log(u) x/(u-1) with u = 1+x rounded, where the two errors cancel (W. Kahan)."""
+    u = x + 1.0
+    if grade is not Grade.SINGLE:
+        near = x * x.polynomial((1 / 5, -1 / 4, 1 / 3, -1 / 2, 1.0))
+        return abs(x).compare("olt", 2.0**-4).select(near, u.hardware_log2() * LN2)
+    d = u - 1.0
+    exact = d.compare("oeq", 0.0) | d.compare("oeq", INFINITY)
+    return exact.select(x, u.log() * (x / exact.select(1.0, d)))
+
+
+def tanh(x: Num, grade: Grade) -> Num:
+    """1 - 2/(e**2x + 1), or a polynomial near 0, where that cancels."""
+    far = ((x * (2 * LOG2_E)).hardware_exp2() + 1.0).hardware_reciprocal().fma(-2.0, 1.0)
+    if grade is Grade.SINGLE:
+        return abs(x).compare("olt", 0.6).select(x * (x * x).polynomial(poly.TANH_NEAR), far)
+    return abs(x).compare("olt", 2.0**-4).select(x * (x * x).polynomial((-1 / 3, 1.0)), far)
+
+
+def erf(x: Num, grade: Grade) -> Num:
+    """x P(x x) up to where the result rounds to 1; SINGLE: 1 - 2**Q(|x|) from 0.95 on."""
+    if grade is not Grade.SINGLE:
+        sign = x.builder.constant(1.0).copysign(x)
+        return abs(x).compare("ogt", 2.6).select(sign, x * (x * x).polynomial(poly.ERF_HALF))
+    a = abs(x)
+    near = x * (x * x).polynomial(poly.ERF_NEAR)
+    far = (1.0 - a.polynomial(poly.ERF_FAR).hardware_exp2()).copysign(x)
+    far = a.compare("ogt", 4.0).select(x.builder.constant(1.0).copysign(x), far)
+    return a.compare("olt", 0.95).select(near, far)
+
+
+def erfc(x: Num, grade: Grade) -> Num:
+    """2**Q(|x|), reflected for x < 0; 0 where it is below the smallest denormal. HALF and BFLOAT only."""
+    a = abs(x)
+    half = grade is Grade.HALF
+    power = exp2(a.polynomial(poly.ERFC_HALF if half else poly.ERFC_BFLOAT), grade)
+    power = a.compare("ogt", 4.3 if half else 10.0).select(0.0, power)
+    return x.compare("olt", 0.0).select(2.0 - power, power)
+
+
+def sqrt(x: Num, grade: Grade) -> Num:
+    """The square root; a denormal operand is scaled by an even power of 2 first."""
+    if grade is Grade.SINGLE:
+        return x.sqrt()
+    if not grade.wide:
+        return x.hardware_sqrt()
+    low = x.compare("olt", TINY)
+    return (x * low.select(2.0**32, 1.0)).hardware_sqrt() * low.select(2.0**-16, 1.0)
+
+
+def rsqrt(x: Num, grade: Grade) -> Num:
+    """1 / sqrt(x)."""
+    return 1.0 / x.sqrt() if grade is Grade.SINGLE else sqrt(x, grade).hardware_reciprocal()
+
+
+def divide(a: Num, b: Num, grade: Grade) -> Num:
+    """a / b within 2 ulp of f32: the denominator is scaled so that neither it nor its reciprocal is denormal."""
+    if grade is Grade.SINGLE:
+        return a / b
+    if not grade.wide:
+        return a * b.hardware_reciprocal()
+    size = abs(b)
+    scale = size.compare("ogt", 2.0**96).select(2.0**-32, size.compare("olt", 2.0**-96).select(2.0**32, 1.0))
+    return a * (b * scale).hardware_reciprocal() * scale
+
+
+def cosh(x: Num, grade: Grade) -> Num:
+    """e**|x| / 2 + e**-|x| / 2, the halving inside the exponent so that it overflows no earlier than the result."""
+    if grade is Grade.SINGLE:
+        h = (abs(x) * 0.5).exp()
+        e = h * 0.5 * h
+    else:
+        e = abs(x).fma(LOG2_E, -1.0).hardware_exp2()
+    return e + e.hardware_reciprocal() * 0.25
+
+
+def sinh(x: Num, grade: Grade) -> Num:
+    """e**|x| / 2 - e**-|x| / 2 with the sign of x; a polynomial up to 1."""
+    if grade is Grade.SINGLE:
+        h = (abs(x) * 0.5).exp()
+        e = h * 0.5 * h
+    else:
+        e = abs(x).fma(LOG2_E, -1.0).hardware_exp2()
+    far = (e - e.hardware_reciprocal() * 0.25).copysign(x)
+    return abs(x).compare("olt", 1.0).select(x * (x * x).polynomial(poly.SINH_NEAR), far)
+
+
+def cbrt(x: Num, grade: Grade) -> Num:
+    """2**(log2|x| / 3) with the sign of x; SINGLE adds a step of Newton's."""
+    y = (log2(abs(x), Grade.BFLOAT if grade.wide else grade) * (1 / 3)).hardware_exp2()
+    if grade is Grade.SINGLE:
+        step = y - (y - abs(x) * (y * y).hardware_reciprocal()) * (1 / 3)
+        y = (abs(y).compare("ogt", 0.0) & abs(y).compare("olt", INFINITY)).select(step, y)
+    return y.copysign(x)
+
+
+def _sine_cosine(x: Num) -> tuple[Num, Num]:
+    """sin and cos for |x| <= 65504: r = x - n pi/2 in two fused steps, exact to 2**-34 as n has 16 bits."""
+    n = (x * (2 / math.pi)).round_even()
+    r = n.fma(-1.5707963705062866, x)  # pi/2 rounded to f32, and what it lacks
+    r = n.fma(4.371139000186241e-08, r)
+    t = r * r
+    sin, cos = r * t.polynomial(poly.SIN), t.polynomial(poly.COS)
+    quadrant = n - (n * 0.25).floor() * 4.0
+    odd = quadrant.compare("oeq", 1.0) | quadrant.compare("oeq", 3.0)
+    negative_sin = quadrant.compare("oge", 2.0)
+    negative_cos = quadrant.compare("oeq", 1.0) | quadrant.compare("oeq", 2.0)
+    sin, cos = odd.select(cos, sin), odd.select(sin, cos)
+    return negative_sin.select(-sin, sin), negative_cos.select(-cos, cos)
+
+
+def sin(x: Num, grade: Grade) -> Num:
+    """The sine. HALF only. The sign of zero is kept."""
+    return x.compare("oeq", 0.0).select(x, _sine_cosine(x)[0])
+
+
+def cos(x: Num, grade: Grade) -> Num:
+    """The cosine. HALF only."""
+    return _sine_cosine(x)[1]
+
+
+def tan(x: Num, grade: Grade) -> Num:
+    """The tangent. HALF only."""
+    sine, cosine = _sine_cosine(x)
+    return x.compare("oeq", 0.0).select(x, sine * cosine.hardware_reciprocal())
+
+
+def atan(x: Num, grade: Grade) -> Num:
+    """A polynomial up to 1, and pi/2 less the polynomial of 1/|x| above. 3 ulp for SINGLE."""
+    a = abs(x)
+    large = a.compare("ogt", 1.0)
+    u = large.select(1.0 / a if grade is Grade.SINGLE else a.hardware_reciprocal(), a)
+    p = u * (u * u).polynomial(poly.ATAN)
+    return large.select(math.pi / 2 - p, p).copysign(x)
+
+
+def power(x: Num, y: Num, grade: Grade) -> Num:
+    """x**y as 2**(y log2|x|), with C's special cases. HALF and BFLOAT."""
+    product = y * log2(abs(x), grade)
+    return _power_cases(x, y, exp2(product, grade))
+
+
+def _power_cases(x: Num, y: Num, size: Num) -> Num:
+    """pow(x, y) given |x|**y where that is not special."""
+    one = x.compare("oeq", 1.0) | y.compare("oeq", 0.0)
+    one = one | (x.compare("oeq", -1.0) & abs(y).compare("oeq", INFINITY))
+    size = one.select(1.0, size)
+    whole = y.floor().compare("oeq", y)
+    half = y * 0.5
+    odd = whole & half.floor().compare("one", half)
+    negative = x.compare("olt", 0.0) & x.compare("ogt", -INFINITY) & y.floor().compare("one", y)
+    return negative.select(NAN, odd.select(size.copysign(x), size))
+
+
+def whole_power(x: Num, exponent: int, grade: Grade) -> Num:
+    """x**exponent by repeated squaring; the reciprocal is taken last."""
+    size, result, square = abs(exponent), None, x
+    while size:
+        if size & 1:
+            result = square if result is None else result * square
+        size >>= 1
+        if size:
+            square = square * square
+    if result is None:
+        return x.builder.constant(1.0)
+    return result if exponent > 0 else divide(x.builder.constant(1.0), result, grade)
