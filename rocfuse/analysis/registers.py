@@ -26,20 +26,33 @@ class RegisterNeed:
         return self.accumulators + self.fragments + self.copies + self.overhead
 
 
-def budget(target: Target, waves: int) -> int:
+# What code generation may need beyond the estimate before it spills or copies to accumulation registers.
+_MARGIN = 1.25
+
+
+def most_registers(target: Target, waves: int) -> int:
     """Registers that a wave may use so that one workgroup of `waves` waves fits on its compute unit."""
-    waves_per_simd = -(-waves // target.simds_per_cu)
-    granule = target.register_granule
-    return min(target.registers_per_lane // waves_per_simd // granule * granule, target.registers_per_wave)
+    return _share(target, -(-waves // target.simds_per_cu))
+
+
+def budget(target: Target, need: int, lds_allocated_bytes: int, waves: int) -> int:
+    """Registers to allow a wave: what keeps the occupancy that LDS and the estimated need (with a margin) permit."""
+    least = -(-waves // target.simds_per_cu)
+    held = waves_per_simd(target, int(need * _MARGIN), lds_allocated_bytes, waves)
+    return _share(target, max(least, held))
 
 
 def waves_per_simd(target: Target, registers: int, lds_allocated_bytes: int, waves: int) -> int:
-    """Waves that a SIMD holds at once, limited by registers, LDS and workgroup size together."""
+    """Waves that the busiest SIMD holds at once, limited by registers, LDS and workgroup size together."""
     granule = target.register_granule
     by_registers = target.registers_per_lane // max(-(-registers // granule) * granule, granule)
-    workgroups_by_lds = target.lds_bytes_per_cu // lds_allocated_bytes if lds_allocated_bytes else None
-    waves_of_group = -(-waves // target.simds_per_cu)
-    workgroups = min(by_registers, target.max_waves_per_simd) // waves_of_group
-    if workgroups_by_lds is not None:
-        workgroups = min(workgroups, workgroups_by_lds)
-    return workgroups * waves_of_group
+    most = min(by_registers, target.max_waves_per_simd)
+    workgroups = most * target.simds_per_cu // waves
+    if lds_allocated_bytes:
+        workgroups = min(workgroups, target.lds_bytes_per_cu // lds_allocated_bytes)
+    return min(-(-workgroups * waves // target.simds_per_cu), most)
+
+
+def _share(target: Target, waves_of_simd: int) -> int:
+    granule = target.register_granule
+    return min(target.registers_per_lane // waves_of_simd // granule * granule, target.registers_per_wave)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from rocfuse.analysis.copies import Copy, LDS_ACCESS_BYTES, plan_copy
 from rocfuse.analysis.lds import LdsAccount, account
 from rocfuse.analysis.problem import Access, Problem
-from rocfuse.analysis.registers import RegisterNeed, budget, waves_per_simd
+from rocfuse.analysis.registers import RegisterNeed, budget, most_registers, waves_per_simd
 from rocfuse.analysis.views import vector_elements
 from rocfuse.targets import MatrixInstruction, Target
 
@@ -99,8 +99,9 @@ def _wave_grids(tile_m: int, tile_n: int) -> tuple[tuple[int, int], ...]:
     return ((1, 2), (1, 1)) if tile_n >= tile_m else ((2, 1), (1, 1))
 
 
-def check(problem: Problem, tiling: Tiling, target: Target, limits: Limits = Limits()) -> Plan | Rejected:
+def check(problem: Problem, tiling: Tiling, target: Target, limits: Limits | None = None) -> Plan | Rejected:
     """Account for one tiling, or say what rules it out. `problem` is canonical."""
+    limits = limits or Limits()
     row = target.matrix_instruction(tiling.matrix_op)
     for reason in _shape_reasons(problem, tiling, row, target):
         return Rejected(tiling, reason)
@@ -114,14 +115,16 @@ def check(problem: Problem, tiling: Tiling, target: Target, limits: Limits = Lim
         copies.append(copy)
     lds = account_of(problem, tiling, target)
     registers = _registers(problem, tiling, row, copies, target)
-    have = min(budget(target, tiling.waves), limits.registers or target.registers_per_wave)
-    for rejected in _budget_reasons(tiling, lds, registers.total, have, target, limits):
+    for rejected in _budget_reasons(tiling, lds, registers.total, target, limits):
         return rejected
+    have = budget(target, registers.total, lds.allocated_bytes, tiling.waves)
+    if limits.registers is not None:
+        have = min(have, limits.registers)
     return Plan(tiling, row, operands, names, tuple(copies), lds, registers, have)
 
 
 def _budget_reasons(
-    tiling: Tiling, lds: LdsAccount, registers: int, have: int, target: Target, limits: Limits
+    tiling: Tiling, lds: LdsAccount, registers: int, target: Target, limits: Limits
 ) -> Iterator[Rejected]:
     """Budgets that a tiling of legal shape exceeds."""
     for most, owner in (
@@ -130,9 +133,12 @@ def _budget_reasons(
     ):
         if most is not None and lds.bytes > most:
             yield Rejected(tiling, f"lds {lds.bytes} B > {most} B {owner}", lds.bytes - most, lds.table())
-    if registers > have:
-        owner = "(max-registers)" if have == limits.registers else f"for {tiling.waves} waves a workgroup"
-        yield Rejected(tiling, f"registers {registers} > {have} {owner}", registers - have)
+    for have, owner in (
+        (most_registers(target, tiling.waves), f"for {tiling.waves} waves a workgroup"),
+        (limits.registers, "(max-registers)"),
+    ):
+        if have is not None and registers > have:
+            yield Rejected(tiling, f"registers {registers} > {have} {owner}", registers - have)
     wanted = limits.waves_per_simd
     if wanted is not None:
         waves = waves_per_simd(target, registers, lds.allocated_bytes, tiling.waves)

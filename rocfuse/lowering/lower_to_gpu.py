@@ -89,9 +89,12 @@ class _KernelBuilder:
             known_block_size=[self.plan.threads, 1, 1],
         )
         func.operation.attributes["workgroup_attributions"] = ir.IntegerAttr.get(ir.IntegerType.get_signless(64), 1)
-        waves = -(-self.plan.threads // self.target.wave_lanes // self.target.simds_per_cu)
+        # the budget as LLVM takes it: waves that must fit a SIMD, and a ceiling where that is not exact
         i32 = ir.IntegerType.get_signless(32)
+        waves = self.target.registers_per_lane // self.plan.register_budget
         func.operation.attributes["rocdl.waves_per_eu"] = ir.IntegerAttr.get(i32, waves)
+        ceiling = [ir.StringAttr.get("amdgpu-num-vgpr"), ir.StringAttr.get(str(self.plan.register_budget))]
+        func.operation.attributes["passthrough"] = ir.ArrayAttr.get([ir.ArrayAttr.get(ceiling)])
         func.operation.attributes[PLAN] = self.kernel.gemm.op.attributes[PLAN]
         flags = [
             {"llvm.noalias": ir.UnitAttr.get()} | ({"llvm.readonly": ir.UnitAttr.get()} if array.kind == "in" else {})
