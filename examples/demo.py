@@ -89,11 +89,12 @@ def main() -> int:
     result = code.simulate(*arrays)
     print(f"simulated in {time.perf_counter() - started:.1f} s", flush=True)
     reference = evaluate(text, arrays)
-    y = result[0] if isinstance(result, (list, tuple)) else result
-    comparison = compare(y, reference.rounded[0], reference.exact[0])
+    comparison = compare(result.outputs[0], reference.rounded[0], reference.exact[0])
     print(f"against the unfused program on the CPU: {comparison.message}")
     print("the fused kernel is right" if comparison.ok else "the fused kernel is WRONG")
-    return 0 if comparison.ok else 1
+    for fault in result.faults:
+        print(f"reported by the simulator: {fault}")
+    return 0 if comparison.ok and not result.faults else 1
 
 
 if __name__ == "__main__":

@@ -74,7 +74,10 @@ def _argument_parser(passes: Sequence[str]) -> argparse.ArgumentParser:
     parser = _Parser(
         prog="python -m rocfuse.opt",
         description="Run rocfuse passes on MLIR, or compile it to one kernel. Diagnostics go to stderr.",
-        epilog="passes, each with optional =name=value,…: " + " ".join(f"--{name}" for name in passes),
+        epilog="\n  ".join(
+            ["passes, with options as =name=value,… (see --list-passes):", *(f"--{name}" for name in passes)]
+        ),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     add = parser.add_argument
@@ -315,7 +318,9 @@ class Command:
         try:
             return ir.Module.parse(chunk.text, context=context)
         except ir.MLIRError as error:
-            raise mlir_failure(error, "the parser") from error
+            failure = mlir_failure(error, "the parser")
+            failure.message = failure.message.removeprefix("the parser: ")  # it is MLIR's own message
+            raise failure from error
 
     def _run_passes(self, module: ir.Module, pipeline: Pipeline, observer: Observer) -> None:
         from rocfuse.passes import PassContext

@@ -132,7 +132,7 @@ def run_pipeline(
 def mlir_failure(error: ir.MLIRError, element: str) -> CompileError:
     """The CompileError for what MLIR reported while `element` ran; its cause keeps every diagnostic."""
     for diagnostic in error.error_diagnostics:
-        failure = CompileError(diagnostic.message, str(diagnostic.location))
+        failure = CompileError(f"{element}: {diagnostic.message}", str(diagnostic.location))
         break
     else:
         failure = CompileError(f"{element} failed: {str(error).strip()}")
@@ -201,9 +201,7 @@ def _verify(module: ir.Module, element: str) -> None:
     try:
         module.operation.verify()
     except ir.MLIRError as error:
-        failure = mlir_failure(error, element)
-        failure.message = f"{element} left invalid IR: {failure.message}"
-        raise failure from error
+        raise mlir_failure(error, f"{element} left invalid IR") from error
     verify_module(module)
 
 
