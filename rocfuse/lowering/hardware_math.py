@@ -1,7 +1,7 @@
 """exp2 and log2 that mean the hardware instruction become it.
 
-After `rocfuse-expand-math` a `math.exp2` or `math.log2` with `afn` on f32 denotes v_exp_f32 or v_log_f32. Upstream makes
-LLVM's general intrinsic of it, which LLVM expands to keep denormals (6 instructions), or, by way of
+After `rocfuse-expand-math` a `math.exp2` or `math.log2` with `afn` on f32 denotes v_exp_f32 or v_log_f32. Upstream
+makes LLVM's general intrinsic of it, which LLVM expands to keep denormals (6 instructions), or, by way of
 `convert-gpu-to-rocdl`, a call into a device library, which there is none of. Both become AMDGPU's own intrinsic here.
 """
 

@@ -47,9 +47,9 @@ class ExpandMath(Pass):
     """Rewrite math functions and divisions into ops that gfx942 has instructions for.
 
     Upstream's lowering turns f16, bf16 and most f32 math ops into calls to a device library, or crashes. Here an f16 or
-    bf16 op is evaluated in f32 and rounded (at most 1 ulp of its type from the correctly rounded value), an f32 op
-    stays within 4 ulp. An f32 result that only ever reaches f16 or bf16 through elementwise ops is of v_exp_f32 and v_rcp_f32
-    grade. Ops on constants are folded. What has no expansion is an error at the op.
+    bf16 op is evaluated in f32 and rounded, at most 1 ulp of its type from the correctly rounded value; an f32 op stays
+    within 4 ulp, unless its result only ever reaches f16 or bf16 through elementwise ops: then v_exp_f32 and v_rcp_f32
+    are good enough. Ops on constants are folded. What has no expansion is an error at the op.
 
     ```mlir
     %e = math.exp %x : f16
@@ -177,6 +177,9 @@ def _powf(op: ir.Operation, kind: str, grades: Grades) -> Job:
     exponent = constant_value(op.operands[1])
     if exponent is not None and exponent == int(exponent) and abs(exponent) <= 8:
         return _whole_power(op, int(exponent), grade)
+
+    if grade is Grade.SINGLE:
+        raise _refused(op, f"has no expansion for {kind} unless its result ends in f16; use a constant whole exponent")
 
     def build() -> list[ir.Value]:
         x, y = (_wide(op, operand) for operand in op.operands)
