@@ -9,7 +9,7 @@ SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13)
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c '$(SUPPORTED)' 2>/dev/null && echo $$python && break; done)
 
-.PHONY: demo test test-full lit unit check docs format install clean
+.PHONY: demo test test-full lit unit check check-format check-lint check-types check-docs docs format install clean
 
 demo: $(STAMP)  ## compile examples/01-geglu.mlir, show the account, run it in the simulator
 	$(BIN)/python examples/demo.py
@@ -28,11 +28,22 @@ unit: $(STAMP)
 	@echo '== unit tests'
 	$(BIN)/pytest -n $(JOBS)
 
-check: $(STAMP)  ## format, lint, types, generated documents
-	@echo '== checks'
+check: check-format check-lint check-types check-docs  ## `make -k check` goes on after a failure
+
+check-format: $(STAMP)
+	@echo '== format'
 	$(BIN)/ruff format --check .
+
+check-lint: $(STAMP)
+	@echo '== lint'
 	$(BIN)/ruff check .
+
+check-types: $(STAMP)
+	@echo '== types'
 	$(BIN)/mypy
+
+check-docs: $(STAMP)
+	@echo '== generated documents'
 	$(BIN)/python docs/generate.py --check
 
 docs: $(STAMP)  ## rewrite docs/passes.md from the docstrings
