@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import mmap
 import os
@@ -29,10 +30,11 @@ class Stage:
         return bytes(self._memory).split(b"\0", 1)[0].decode(errors="replace")
 
 
-def run_guarded(work: Callable[[Stage], int], hint: str = "") -> int:
+def run_guarded(work: Callable[[Stage], int], hint: Callable[[str], str] = lambda stage: "") -> int:
     """Run `work` in a child process and return its exit code.
 
-    If the child dies by a signal, say in which stage, add `hint` (what to do next), and return 1. Call it before MLIR
+    If the child dies by a signal, say in which stage, add what `hint` says of the stage (what to do next), and return
+    1. Call it before MLIR
     is imported: the fork is then cheap and copies no threads.
     """
     stage = Stage()
@@ -49,7 +51,9 @@ def run_guarded(work: Callable[[Stage], int], hint: str = "") -> int:
         except BaseException:
             traceback.print_exc()
         finally:
-            code = _flush(code)
+            with contextlib.suppress(OSError):
+                sys.stdout.flush()
+            sys.stderr.flush()
             os._exit(code)
     status = _wait(child)
     if not os.WIFSIGNALED(status):
@@ -60,7 +64,7 @@ def run_guarded(work: Callable[[Stage], int], hint: str = "") -> int:
     name = signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
     cause = "out of memory, or stopped from outside" if number == signal.SIGKILL else "this is a bug in LLVM or MLIR"
     where = stage.get() or "start-up"
-    print(f"error: aborted ({name}) in {where}; {cause}, not in your program{hint}", file=sys.stderr)
+    print(f"error: aborted ({name}) in {where}; {cause}, not in your program{hint(where)}", file=sys.stderr)
     return 1
 
 
@@ -76,14 +80,3 @@ def _wait(child: int) -> int:
             return os.waitpid(child, 0)[1]
         except KeyboardInterrupt:
             continue  # the child got the same signal and is about to end
-
-
-def _flush(code: int) -> int:
-    """Flush the standard streams; a reader that went away is no error worth a message."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = code or 1
-    sys.stderr.flush()
-    return code

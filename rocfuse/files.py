@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -56,6 +57,19 @@ def write_all_atomically(files: Mapping[Path, bytes]) -> None:
         for temporary in written.values():
             with contextlib.suppress(OSError):
                 temporary.unlink()
+
+
+def write_stdout(data: bytes) -> int:
+    """Write `data` to stdout; the command's exit code. A reader that went away is no error worth a message."""
+    try:
+        sys.stdout.buffer.write(data)
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still buffered goes nowhere when the process ends
+        if not isinstance(error, BrokenPipeError):
+            print(f"error: cannot write to stdout: {error.strerror}", file=sys.stderr)
+        return 1
+    return 0
 
 
 def _is_special(path: Path) -> bool:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, fields
 from typing import Any, NoReturn
 
 from rocfuse.diagnostics import UsageError
+from rocfuse.files import write_atomically, write_stdout
 
 COMBINES = ("swiglu", "geglu", "geglu-tanh", "reglu", "glu", "bilinear")
 CHOICES: dict[str, tuple[str, ...]] = {
@@ -275,19 +276,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments = vars(parser.parse_args(argv))
         output = arguments.pop("output")
         text = f"{build(GenOptions(**arguments))}".rstrip("\n") + "\n"
-        if output != "-":
-            from rocfuse.files import write_atomically
-
-            write_atomically(output, text.encode())
-            return 0
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        if output == "-":
+            return write_stdout(text.encode())
+        write_atomically(output, text.encode())
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except BrokenPipeError:
-        sys.stderr.close()
-        return 1
     return 0
 
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import ast
 import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from rocfuse.crash import Stage, run_guarded
 from rocfuse.diagnostics import CompileError, RocfuseError, UsageError
-from rocfuse.files import check_writable, write_all_atomically
+from rocfuse.files import write_all_atomically, write_stdout
 from rocfuse.observe import Observer, Reproducer, Timing
+from rocfuse.opt_arguments import list_passes, make_reproducer, parse_arguments
 from rocfuse.verify_diagnostics import Diagnostic, check_expected, diagnostic_at, find_expected
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from rocfuse.pipeline import Pipeline
 
-EMIT_KINDS = ("mlir", "llvm", "isa", "obj", "hsaco")
+NO_IR = ("start-up", "the parser")  # stages before there is IR that a reproducer could keep
 _SPLIT = re.compile(r"^// -----[ \t]*$", re.MULTILINE)
 _SEVERITIES = {"ERROR": "error", "WARNING": "warning", "REMARK": "remark", "NOTE": "note"}
 
@@ -41,132 +41,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     except BrokenPipeError:
         return 1
-    hint = "" if reproducer else "; --reproducer=F keeps the IR before it"
+
+    def hint(stage: str) -> str:
+        return "" if reproducer or stage in NO_IR else "; --reproducer=F keeps the IR before it"
+
     code = run_guarded(lambda stage: Command(arguments, reproducer, stage).run(), hint)
     if reproducer:
         reproducer.finish(failed=code != 0)
     return code
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message}; see --help")
-
-
-def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
-    """The command line as a namespace; `passes` holds (name, option text) in order. Raises UsageError."""
-    from rocfuse.passes import pass_names
-    from rocfuse.targets import get_target
-
-    parser = _argument_parser(pass_names())
-    passes = [argument[2:].partition("=")[::2] for argument in argv if argument.startswith("--rocfuse-")]
-    arguments = parser.parse_args([argument for argument in argv if not argument.startswith("--rocfuse-")])
-    arguments.passes = passes
-    for name, _ in passes:
-        if name not in pass_names():
-            raise UsageError(f"unknown pass '{name}'; there are: {', '.join(pass_names())}")
-    get_target(arguments.target)
-    _check_arguments(arguments)
-    return arguments
-
-
-def _argument_parser(passes: Sequence[str]) -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="python -m rocfuse.opt",
-        description="Run rocfuse passes on MLIR, or compile it to one kernel. Diagnostics go to stderr.",
-        epilog="\n  ".join(
-            ["passes, with options as =name=value,… (see --list-passes):", *(f"--{name}" for name in passes)]
-        ),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    add = parser.add_argument
-    add("input", nargs="?", metavar="IN.mlir", help="input file, - for stdin (the default)")
-    add("-o", dest="output", default="-", metavar="OUT", help="output file, - for stdout (the default)")
-    add("--target", default="gfx942", help="the GPU to compile for (default %(default)s)")
-    add("--emit", choices=EMIT_KINDS, help="run the whole pipeline; a pass flag then only sets that pass's options")
-    add("--save-isa", action="store_true", help="with --emit=hsaco: also write the assembly, OUT's name with .s")
-    add(
-        "--require-fusion",
-        action="store_true",
-        help="with --emit: every product must be in a fused kernel (the default)",
-    )
-    add("--pass-pipeline", metavar="TEXT", help="passes as text, upstream ones too: 'rocfuse-normalize,func.func(cse)'")
-    add("--split-input-file", action="store_true", help="treat the parts between lines '// -----' as separate inputs")
-    add(
-        "--verify-diagnostics",
-        action="store_true",
-        help="check expected-error, -warning, -remark and -note annotations",
-    )
-    add("--mlir-print-ir-after-all", action="store_true", help="print the IR after each pass to stderr")
-    add("--mlir-print-ir-tree-dir", type=Path, metavar="D", help="write the IR after each pass to numbered files in D")
-    add("--mlir-timing", action="store_true", help="print the time of each stage to stderr")
-    add(
-        "--dump-pass-pipeline",
-        action="store_true",
-        help="print the pipeline as text (to stdout when there is no input)",
-    )
-    add(
-        "--reproducer",
-        type=Path,
-        metavar="F",
-        help="on failure, write the IR before the failing pass and its command to F",
-    )
-    add("--list-passes", action="store_true", help="print one line for each pass and stop")
-    add("--traceback", action="store_true", help=argparse.SUPPRESS)
-    return parser
-
-
-def _check_arguments(arguments: argparse.Namespace) -> None:
-    if arguments.pass_pipeline is not None and arguments.passes:
-        raise UsageError("--pass-pipeline cannot be mixed with pass flags: write those passes into the pipeline text")
-    if arguments.emit and arguments.pass_pipeline is not None:
-        raise UsageError("--emit runs the whole pipeline: --pass-pipeline cannot be given with it")
-    if arguments.emit in ("obj", "hsaco") and arguments.output == "-":
-        raise UsageError(f"--emit={arguments.emit} writes a binary: give its file with -o FILE")
-    if arguments.save_isa and arguments.emit != "hsaco":
-        raise UsageError("--save-isa goes with --emit=hsaco; --emit=isa writes only the assembly")
-    if arguments.emit == "hsaco" and Path(arguments.output).suffix in (".json", ".s"):
-        raise UsageError(f"-o {arguments.output}: the name belongs to a file that is written beside the code object")
-    needs_input = not (arguments.list_passes or arguments.dump_pass_pipeline)
-    if arguments.input is None and needs_input and sys.stdin.isatty():
-        raise UsageError("no input: give a file, or - for stdin")
-    for path in (arguments.output, arguments.reproducer):
-        if path not in (None, "-"):
-            check_writable(path)
-
-
-def make_reproducer(arguments: argparse.Namespace, argv: Sequence[str]) -> Reproducer | None:
-    """What `--reproducer` asks for."""
-    if not arguments.reproducer:
-        return None
-    path = str(arguments.reproducer)
-    rest = [one for one in argv if not one.startswith("--reproducer") and one not in (arguments.input, path)]
-    return Reproducer(arguments.reproducer, arguments.target, [path, *rest])
-
-
-def list_passes() -> None:
-    """Print a line for each pass. The docstrings are read from the source: importing all passes would take a second."""
-    from rocfuse.passes import pass_names
-
-    width = max(map(len, pass_names()))
-    for name in pass_names():
-        print(f"--{name:{width}}  {pass_docstring(name).partition(chr(10))[0]}")
-
-
-def pass_docstring(name: str) -> str:
-    """The docstring of the class of pass `name`, without importing it."""
-    import importlib.util
-
-    from rocfuse.passes import _MODULES
-
-    spec = importlib.util.find_spec(_MODULES[name])
-    if spec is None or spec.origin is None:
-        return "(not built yet)"
-    for node in ast.parse(Path(spec.origin).read_text()).body:
-        if isinstance(node, ast.ClassDef) and any("register" in ast.unparse(one) for one in node.decorator_list):
-            return ast.get_docstring(node) or ""  # a module registers one pass
-    return ""
 
 
 @dataclass(frozen=True)
@@ -206,7 +88,9 @@ class Command:
             return 2
         except CompileError as error:
             self.report(diagnostic_at("error", error.message, error.location))
-            return 1
+        except OSError as error:
+            print(f"error: {error.filename or 'output'}: {error.strerror}", file=sys.stderr)
+        return 1
 
     @property
     def input_name(self) -> str:
@@ -246,8 +130,7 @@ class Command:
         self._end_timing()
         if self.failed:
             return 1
-        self._write(outputs)
-        return 0
+        return self._write(outputs)
 
     def _pipeline(self) -> Pipeline:
         from rocfuse.pipeline import default_pipeline, parse_options, parse_pipeline
@@ -297,7 +180,7 @@ class Command:
             return [{"": f"{module}\n".encode() if not str(module).endswith("\n") else str(module).encode()}]
         except CompileError as error:
             self._report_failure(error)
-        except RocfuseError:
+        except (RocfuseError, OSError):
             raise
         except Exception as error:
             if self.arguments.traceback:
@@ -365,16 +248,16 @@ class Command:
         if self.arguments.mlir_timing:
             print(report, file=sys.stderr)
 
-    def _write(self, outputs: Sequence[dict[str, bytes]]) -> None:
+    def _write(self, outputs: Sequence[dict[str, bytes]]) -> int:
         if not outputs:
-            return
+            return 0
         main_output = b"// -----\n".join(one[""] for one in outputs)
         if self.arguments.output == "-":
-            sys.stdout.buffer.write(main_output)
-            return
+            return write_stdout(main_output)
         output = Path(self.arguments.output)
         beside = {output.with_suffix(suffix): data for suffix, data in outputs[0].items() if suffix}
         write_all_atomically({output: main_output, **beside})
+        return 0
 
 
 if __name__ == "__main__":
