@@ -1,6 +1,7 @@
 """Generated programs: all combinations verify and have the shapes that were asked for."""
 
 import itertools
+import math
 import subprocess
 import sys
 
@@ -58,3 +59,57 @@ def test_command_prints_mlir():
     result = subprocess.run(command, capture_output=True, text=True, check=True)
     assert result.stdout.count("math.tanh") == 1
     assert result.stderr == ""
+
+
+def reference(options, arrays):
+    """What the options say, in float64."""
+    import numpy as np
+
+    def erf(x):
+        return np.vectorize(math.erf)(x)
+
+    def sigmoid(x):
+        return 1 / (1 + np.exp(-x))
+
+    activations = {
+        "swiglu": lambda x: x * sigmoid(x),
+        "geglu": lambda x: x * 0.5 * (1 + erf(x / math.sqrt(2))),
+        "geglu-tanh": lambda x: x * 0.5 * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))),
+        "reglu": lambda x: np.maximum(x, 0),
+        "glu": sigmoid,
+        "bilinear": lambda x: x,
+    }
+    arrays = [array.astype(np.float64) for array in arrays]
+    a, factors = arrays.pop(0), []
+    for _ in range(1 if options.pattern == "sliced" else options.gemms):
+        weight = arrays.pop(0)
+        product = a @ (weight if options.layout == "kn" else np.swapaxes(weight, -1, -2))
+        factors.append(product + arrays.pop(0) if options.bias != "none" else product)
+    if options.pattern == "sliced":
+        factors = np.split(factors[0], options.gemms, axis=-1)
+    gate = factors.pop(0 if options.combine == "swiglu" else -1)
+    result = math.prod(factors, start=activations[options.combine](gate))
+    return result + arrays.pop(0) if options.residual else result
+
+
+@pytest.mark.parametrize("combine", CHOICES["combine"])
+@pytest.mark.parametrize(
+    "rest",
+    [
+        {"pattern": "sliced", "bias": "row", "layout": "nk", "gemms": 3},
+        {"pattern": "separate", "bias": "full", "residual": True, "batch": 2},
+        {"pattern": "sliced", "batch": 2, "layout": "nk", "gemms": 1, "residual": True, "bias": "full"},
+    ],
+)
+def test_programs_compute_what_they_say(combine, rest):
+    import numpy as np
+
+    from rocfuse.sim.reference import evaluate_module_text
+
+    options = GenOptions(m=6, n=5, k=7, combine=combine, **rest)
+    module = build(options)
+    random = np.random.default_rng(1)
+    types = module.body.operations[0].type.inputs
+    arrays = [random.uniform(-1, 1, tuple(one.shape)).astype(np.float16) for one in types]
+    (found,) = evaluate_module_text(str(module), arrays)
+    np.testing.assert_allclose(found.astype(np.float64), reference(options, arrays), atol=0.02, rtol=0.02)

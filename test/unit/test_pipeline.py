@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from rocfuse import passes
 from rocfuse.diagnostics import CompileError, UsageError
+from rocfuse.opt_arguments import pass_docstring
 from rocfuse.passes import Pass, PassContext, get_pass, pass_names
 from rocfuse.pipeline import DEFAULT_PASSES, Pipeline, default_pipeline, parse_pipeline, run_pipeline
 
@@ -155,3 +156,4 @@ def test_every_pass_says_what_it_does():
         cls = get_pass(name)
         assert cls.name == name
         assert len(cls.summary()) > 10
+        assert pass_docstring(name).splitlines()[0] == cls.summary()
