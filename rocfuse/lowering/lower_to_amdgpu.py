@@ -11,7 +11,7 @@ from mlir.dialects import amdgpu, arith, gpu, memref, vector
 from rocfuse.dialect import PLAN, walk
 from rocfuse.lowering import index_math as ix
 from rocfuse.lowering.lanes import Lanes
-from rocfuse.lowering.memory import Resource, masked_row, read_vector
+from rocfuse.lowering.memory import Resource, masked_row, masked_vector, read_vector, stream_vector
 from rocfuse.passes import Pass, PassContext, register
 from rocfuse.plan_attributes import KernelPlan, read_plan
 
@@ -104,16 +104,17 @@ class _Lowering:
         resource = self.resources[view]
         copy = self.plan.copies[operand]
         row, k = self.lanes.unit(copy, part, self.plan.rows(operand), self.plan.tile_k)
-        k_limit = resource.sizes[1] if _number(op, "masked") else None
+        along_k, k_stride = copy.along == "k", resource.strides[1]
         loads = []
         for load in range(copy.loads):
-            step = load if copy.along == "row" else load * copy.vector
-            here = ix.add(k, step)
-            # loop-invariant part first: only k0 changes from one K step to the next
-            fixed = ix.add(ix.mul(ix.add(row0, row), resource.strides[0]), ix.mul(here, resource.strides[1]))
-            index = ix.add(fixed, ix.mul(k0, resource.strides[1]))
-            along_k = copy.along == "k"
-            loads.append(read_vector(resource, index, copy.vector, ix.add(k0, here), k_limit, along_k))
+            here = ix.add(k, load * copy.vector if along_k else load)
+            fixed = ix.add(ix.mul(ix.add(row0, row), resource.strides[0]), ix.mul(here, k_stride))
+            moving = ix.mul(k0, k_stride)
+            if _number(op, "masked"):
+                at, limit = ix.add(k0, here), resource.sizes[1]
+                loads.append(masked_vector(resource, ix.add(fixed, moving), copy.vector, at, limit, along_k))
+            else:
+                loads.append(stream_vector(resource, fixed, moving, copy.vector))
         return [_joined(loads, ir.VectorType(op.result.type))]
 
     def _lds_write(self, op: ir.Operation) -> list[ir.Value]:

@@ -20,6 +20,7 @@ class Resource:
     """
 
     buffer: ir.Value
+    plain: ir.Value  # the same elements as an ordinary memref, for loads with a scalar offset
     sizes: tuple[int, int]
     strides: tuple[int, int]
     extent: int
@@ -45,29 +46,38 @@ class Resource:
         i64 = ir.IntegerType.get_signless(64)
         valid = arith.constant(i64, ir.IntegerAttr.get(i64, extent * element_bytes))
         buffer = amdgpu.fat_raw_buffer_cast(view, valid_bytes=valid, reset_offset=True, results=[bounded])
-        return Resource(buffer, tuple(sizes), tuple(strides), extent, width, element_bytes)
+        return Resource(buffer, view, tuple(sizes), tuple(strides), extent, width, element_bytes)
 
 
-def read_vector(
-    resource: Resource,
-    index: ix.Term,
-    width: int,
-    k: ix.Term = 0,
-    k_limit: int | None = None,
-    along_k: bool = False,
-) -> ir.Value:
-    """Load `width` elements at `index`; with `k_limit`, elements whose k (k, or k, k+1, … along k) reaches it are zero."""
-    if k_limit is not None:
-        index = arith.select(ix.less(k, k_limit), ix.value_of(index), ix.constant(resource.extent))
+def read_vector(resource: Resource, index: ix.Term, width: int) -> ir.Value:
+    """Load `width` elements at `index`."""
+    kind = ir.VectorType.get([width], ir.MemRefType(resource.buffer.type).element_type)
+    return vector.load(kind, resource.buffer, [ix.to_index(index)], alignment=width * resource.element_bytes)
+
+
+def stream_vector(resource: Resource, fixed: ix.Term, moving: ix.Term, width: int) -> ir.Value:
+    """Load `width` elements at `fixed + moving`, where `moving` is the same for all lanes.
+
+    The moving part is a scalar operand of the instruction, so that a loop over it changes no vector register.
+    """
     element = ir.MemRefType(resource.buffer.type).element_type
-    kind = ir.VectorType.get([width], element)
-    loaded = vector.load(kind, resource.buffer, [ix.to_index(index)], alignment=width * resource.element_bytes)
-    if k_limit is None or not along_k or k_limit % width == 0:
+    kind = element if width == 1 else ir.VectorType.get([width], element)
+    scalar = None if moving == 0 else ix.value_of(moving)
+    loaded = amdgpu.raw_buffer_load(kind, resource.plain, [ix.value_of(fixed)], bounds_check=True, sgpr_offset=scalar)
+    return vector.from_elements(ir.VectorType.get([1], element), [loaded]) if width == 1 else loaded
+
+
+def masked_vector(resource: Resource, index: ix.Term, width: int, k: ix.Term, k_size: int, along_k: bool) -> ir.Value:
+    """Load `width` elements at `index`; elements whose k (k, or k, k+1, … along k) reaches `k_size` are zero."""
+    inside = arith.select(ix.less(k, k_size), ix.value_of(index), ix.constant(resource.extent))
+    loaded = read_vector(resource, inside, width)
+    if not along_k or k_size % width == 0:
         return loaded
     # the vector straddles the end of K: what follows is padding of the row, which may hold anything
-    zero = arith.constant(element, ir.FloatAttr.get(element, 0.0))
+    kind = ir.VectorType(loaded.type)
+    zero = arith.constant(kind.element_type, ir.FloatAttr.get(kind.element_type, 0.0))
     kept = [
-        arith.select(ix.less(ix.add(k, i), k_limit), vector.extract(loaded, [], [i]), zero) for i in range(width)
+        arith.select(ix.less(ix.add(k, i), k_size), vector.extract(loaded, [], [i]), zero) for i in range(width)
     ]
     return vector.from_elements(kind, kept)
 
