@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import ml_dtypes
 import numpy as np
 from mlir import ir, runtime
+from mlir.dialects import linalg
 from mlir.execution_engine import ExecutionEngine
 from mlir.passmanager import PassManager
 
@@ -25,11 +26,13 @@ _WIDENING = (
     "func.func(math-extend-to-supported-types{target-type=f32},math-expand-ops{ops=rsqrt,fpowi,clampf,ctlz},"
     "arith-emulate-unsupported-floats{source-types=bf16 target-type=f32})"
 )
-_LOWERING = (
+_BUFFERS = (
     "empty-tensor-to-alloc-tensor",
     "one-shot-bufferize{bufferize-function-boundaries=true function-boundary-type-conversion=identity-layout-map}",
     "buffer-results-to-out-params{hoist-static-allocs=true modify-public-functions=true}",
     "buffer-deallocation-pipeline",
+)
+_LOWERING = (
     "func.func(convert-linalg-to-loops)",
     "expand-strided-metadata,lower-affine,convert-scf-to-cf,arith-expand{include-bf16=true}",
     "convert-math-to-llvm,convert-math-to-libm,convert-arith-to-llvm,convert-index-to-llvm,convert-cf-to-llvm",
@@ -128,6 +131,8 @@ def execute(module: ir.Module, arrays: Sequence[np.ndarray], name: str = "") -> 
     function.attributes["llvm.emit_c_interface"] = ir.UnitAttr.get(context=module.context)
     run_passes(module, _WIDENING)
     _keep_roundings(module)
+    run_passes(module, ",".join(_BUFFERS))
+    _copy_by_loops(module)
     run_passes(module, ",".join(_LOWERING))
     engine = ExecutionEngine(module, opt_level=2, enable_object_dump=False)
     descriptors = [runtime.get_ranked_memref_descriptor(array) for array in arguments + outputs]
@@ -144,6 +149,22 @@ def _keep_roundings(module: ir.Module) -> None:
         return ir.WalkResult.ADVANCE
 
     module.operation.walk(visit)
+
+
+def _copy_by_loops(module: ir.Module) -> None:
+    """Make loops of copies: a strided `memref.copy` would call a run-time library that the bindings do not have."""
+    copies: list[ir.Operation] = []
+
+    def visit(op: ir.Operation) -> ir.WalkResult:
+        if op.name == "memref.copy":
+            copies.append(op)
+        return ir.WalkResult.ADVANCE
+
+    module.operation.walk(visit)
+    for op in copies:
+        with ir.InsertionPoint(op), op.location:
+            linalg.copy(op.operands[0], outs=[op.operands[1]])
+        op.erase()
 
 
 def check_arguments(function: ir.Operation, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from mlir import ir
 
-from rocfuse.sim import cpu, retype
+from rocfuse.sim import cpu, interpret, retype
 
 # The execution engine runs plain loops, about 2 s for 10^9 multiply-adds; beyond this many loop steps numpy does it.
 ENGINE_STEPS = 1 << 27
@@ -29,19 +29,27 @@ class References:
     exact: list[np.ndarray]
 
 
-def evaluate(text: str, arrays: Sequence[np.ndarray], *, name: str = "") -> References:
+def evaluate(
+    text: str, arrays: Sequence[np.ndarray], *, band: Sequence[tuple[int, int]] | None = None, name: str = ""
+) -> References:
     """Evaluate a linalg/tensor/tosa program with the IR's roundings and in float64.
 
     `arrays` are the function's arguments in order, in its element types (bf16 as ml_dtypes.bfloat16 or uint16 bit
-    patterns). `name` picks a function when there are several. Raises CompileError when the program cannot be evaluated
+    patterns). `band` is a (start, stop) for each dim of the results, of which only that box is then evaluated and
+    returned. `name` picks a function when there are several. Raises CompileError when the program cannot be evaluated
     or an array does not fit.
     """
     with ir.Context(), ir.Location.unknown():
         module = cpu.parse_program(text)
         arguments = cpu.check_arguments(cpu.entry_function(module, name), arrays)
         wide = retype.to_float64(module)
-        rounded = cpu.execute(module, arguments, name)
-        exact = cpu.execute(wide, [_widen(array) for array in arguments], name)
+        cpu.run_passes(wide, interpret.GENERALIZE)  # so that its loops can be counted
+        box = None if band is None else tuple((start, stop) for start, stop in band)
+        engine = box is None and loop_steps(wide) <= ENGINE_STEPS
+        rounded, exact = (
+            cpu.execute(one, inputs, name) if engine else interpret.evaluate(one, inputs, box, name)
+            for one, inputs in ((module, arguments), (wide, [_widen(array) for array in arguments]))
+        )
     return References(rounded, exact)
 
 
@@ -59,16 +67,18 @@ def _widen(array: np.ndarray) -> np.ndarray:
 
 
 def loop_steps(module: ir.Module) -> int:
-    """The loop steps of every linalg op in a module of static shapes, summed: what the execution engine would run."""
+    """The loop steps of every linalg.generic in a module, summed: what the execution engine would run."""
     steps = 0
 
     def visit(op: ir.Operation) -> ir.WalkResult:
         nonlocal steps
-        if op.name.startswith("linalg.") and len(op.regions):
-            shapes = [
-                ir.RankedTensorType(one.type).shape for one in op.operands if isinstance(one.type, ir.RankedTensorType)
-            ]
-            steps += max((math.prod(shape) for shape in shapes), default=0)
+        if op.name == "linalg.generic":
+            sizes: dict[int, int] = {}
+            for operand, one in zip(op.operands, ir.ArrayAttr(op.attributes["indexing_maps"]), strict=True):
+                for position, expression in enumerate(ir.AffineMapAttr(one).value.results):
+                    if isinstance(expression, ir.AffineDimExpr):
+                        sizes[expression.position] = ir.RankedTensorType(operand.type).shape[position]
+            steps += math.prod(sizes.values())
         return ir.WalkResult.ADVANCE
 
     module.operation.walk(visit)

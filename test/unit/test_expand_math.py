@@ -253,7 +253,8 @@ def test_instructions_an_element(name):
 def test_a_sigmoid_in_f32_between_f16_is_4_instructions():
     body = (
         "%one = arith.constant dense<1.0> : V\n%e = arith.extf %x : T to V\n%n = arith.negf %e : V\n"
-        "%p = math.exp %n : V\n%d = arith.addf %p, %one : V\n%q = arith.divf %one, %d : V\n%r = arith.truncf %q : V to T"
+        "%p = math.exp %n : V\n%d = arith.addf %p, %one : V\n"
+        "%q = arith.divf %one, %d : V\n%r = arith.truncf %q : V to T"
     )
     found = compile_vectors(body.replace("V", "vector<4xf32>"), "f16")
     assert len(found) <= 4 * 6 and found.count("v_exp_f32_e32") == 4  # two of the six are casts

@@ -1,5 +1,6 @@
 """The CPU references: roundings are the IR's, float64 is float64, and two evaluators that share no code agree."""
 
+import math
 from pathlib import Path
 
 import ml_dtypes
@@ -8,11 +9,13 @@ import pytest
 from mlir import ir
 
 from rocfuse.diagnostics import CompileError
-from rocfuse.sim import cpu, reference, retype
+from rocfuse.sim import cpu, interpret, reference, retype
+from rocfuse.sim.compare import compare
 
 INPUTS = Path(__file__).parents[1] / "inputs"
 SMALL = ["seed_small", "geglu_sd21_small", "glu_small_tosa", "swiglu_cat_small", "swiglu_sep_small"]
 BF16 = np.dtype(ml_dtypes.bfloat16)
+TYPES = {"f16": np.dtype(np.float16), "bf16": BF16, "f32": np.dtype(np.float32)}
 
 
 def program(name):
@@ -136,3 +139,145 @@ def test_unreadable_programs_are_refused():
         reference.evaluate(
             "func.func @f(%a: tensor<?xf16>) -> tensor<?xf16> { return %a : tensor<?xf16> }", [np.zeros(4, np.float16)]
         )
+
+
+def by_numpy(text, arrays):
+    """Both references by the numpy evaluator, whatever the program's size."""
+    with ir.Context(), ir.Location.unknown():
+        module = cpu.parse_program(text)
+        wide = retype.to_float64(module)
+        exact = interpret.evaluate(wide, [array.astype(np.float64) for array in arrays])
+        return reference.References(interpret.evaluate(module, arrays), exact)
+
+
+def check_evaluators_agree(text, arrays):
+    """float64 to its own accuracy; the rest by the tolerance rule, as a contraction may add in another order."""
+    engine, found = reference.evaluate(text, arrays), by_numpy(text, arrays)
+    for number, exact in enumerate(engine.exact):
+        assert np.allclose(found.exact[number], exact, rtol=1e-12, atol=1e-12, equal_nan=True)
+        assert found.rounded[number].dtype == engine.rounded[number].dtype
+        for one, other in ((found, engine), (engine, found)):
+            result = compare(one.rounded[number], other.rounded[number], exact)
+            assert result.ok, result.message
+    return engine, found
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_numpy_and_the_execution_engine_agree(name):
+    text = program(name)
+    arrays = random_arguments(text)
+    engine, _ = check_evaluators_agree(text, arrays)
+    band = [(3, extent - 1) if extent > 8 else (0, extent) for extent in engine.exact[0].shape]
+    place = tuple(slice(*one) for one in band)
+    found = reference.evaluate(text, arrays, band=band)
+    assert np.allclose(found.exact[0], engine.exact[0][place], rtol=1e-12, atol=1e-12)
+    assert compare(found.rounded[0], engine.rounded[0][place], engine.exact[0][place]).ok
+
+
+@pytest.mark.parametrize("kind", ["f16", "bf16", "f32"])
+@pytest.mark.parametrize(
+    "op",
+    [
+        *(
+            "math.exp",
+            "math.erf",
+            "math.tanh",
+            "math.rsqrt",
+            "math.log1p",
+            "math.floor",
+            "math.roundeven",
+            "math.round",
+        ),
+        *("arith.divf", "arith.maximumf", "arith.minnumf", "arith.remf", "math.powf", "math.copysign", "math.atan2"),
+    ],
+)
+def test_numpy_and_the_execution_engine_agree_on_ops(op, kind):
+    two = op.startswith("arith") or op in ("math.powf", "math.copysign", "math.atan2")
+    text = elementwise(f"%r = {op} {'%x0, %x1' if two else '%x0'} : {kind}\nlinalg.yield %r : {kind}", kind, 1 + two)
+    text = text.replace("tensor<4x", "tensor<512x")
+    random = np.random.default_rng(3)
+    special = np.array([0, -0.0, 1, -1, 0.5, 2.5, np.inf, -np.inf, np.nan])
+    data = np.concatenate([random.standard_normal(512 - special.size) * 3, special])
+    check_evaluators_agree(text, [random.permutation(data).astype(TYPES[kind]) for _ in range(1 + two)])
+
+
+SHAPES = """
+func.func @f(%a: tensor<6x4xf16>, %b: tensor<2x3x8xf16>) -> (tensor<3x7xf16>, tensor<48xf16>, tensor<4x3xf32>) {
+  %t = tensor.expand_shape %a [[0, 1], [2]] output_shape [2, 3, 4] : tensor<6x4xf16> into tensor<2x3x4xf16>
+  %i = tensor.insert_slice %t into %b[0, 0, 2] [2, 3, 4] [1, 1, 1] : tensor<2x3x4xf16> into tensor<2x3x8xf16>
+  %s = tensor.extract_slice %i[1, 0, 0] [1, 3, 4] [1, 1, 2] : tensor<2x3x8xf16> to tensor<3x4xf16>
+  %h = tensor.extract_slice %a[1, 1] [3, 3] [2, 1] : tensor<6x4xf16> to tensor<3x3xf16>
+  %c = tensor.concat dim(1) %s, %h : (tensor<3x4xf16>, tensor<3x3xf16>) -> tensor<3x7xf16>
+  %l = tensor.collapse_shape %i [[0, 1, 2]] : tensor<2x3x8xf16> into tensor<48xf16>
+  %e = tensor.empty() : tensor<4x3xf32>
+  %m = linalg.generic {indexing_maps = [affine_map<(i, j) -> (j + 1, i)>, affine_map<(i, j) -> (i, j)>],
+                       iterator_types = ["parallel", "parallel"]} ins(%a : tensor<6x4xf16>) outs(%e : tensor<4x3xf32>) {
+  ^bb0(%x: f16, %o: f32):
+    %n = linalg.index 1 : index
+    %k = arith.index_cast %n : index to i32
+    %g = arith.sitofp %k : i32 to f32
+    %w = arith.extf %x : f16 to f32
+    %p = arith.mulf %w, %g : f32
+    linalg.yield %p : f32
+  } -> tensor<4x3xf32>
+  return %c, %l, %m : tensor<3x7xf16>, tensor<48xf16>, tensor<4x3xf32>
+}"""
+
+
+def test_numpy_moves_elements_as_the_execution_engine_does():
+    arrays = random_arguments(SHAPES)
+    engine, found = check_evaluators_agree(SHAPES, arrays)
+    for one, other in zip(engine.rounded, found.rounded, strict=True):
+        assert np.array_equal(one, other)
+
+
+@pytest.mark.parametrize("band", [[(0, 48)], [(5, 19)], [(23, 25)], [(47, 48)], [(7, 7)]])
+def test_a_band_of_a_collapsed_value(band):
+    text = SHAPES.replace("-> (tensor<3x7xf16>, tensor<48xf16>, tensor<4x3xf32>)", "-> tensor<48xf16>")
+    text = text.replace(
+        "return %c, %l, %m : tensor<3x7xf16>, tensor<48xf16>, tensor<4x3xf32>", "return %l : tensor<48xf16>"
+    )
+    arrays = random_arguments(text)
+    everything = reference.evaluate(text, arrays).rounded[0]
+    assert np.array_equal(reference.evaluate(text, arrays, band=band).rounded[0], everything[slice(*band[0])])
+
+
+def test_sums_with_narrow_accumulators_round_at_each_step():
+    text = """func.func @f(%a: tensor<9x33xf16>, %b: tensor<33x5xf16>) -> tensor<9x5xf16> {
+      %z = arith.constant 0.0 : f16
+      %e = tensor.empty() : tensor<9x5xf16>
+      %f = linalg.fill ins(%z : f16) outs(%e : tensor<9x5xf16>) -> tensor<9x5xf16>
+      %m = linalg.matmul ins(%a, %b : tensor<9x33xf16>, tensor<33x5xf16>) outs(%f : tensor<9x5xf16>) -> tensor<9x5xf16>
+      return %m : tensor<9x5xf16>
+    }"""
+    engine, found = check_evaluators_agree(text, random_arguments(text))
+    assert np.array_equal(engine.rounded[0], found.rounded[0])
+
+
+def test_a_band_of_a_full_size_layer_is_quick():
+    text = program("geglu_sd21_l0")
+    arrays = random_arguments(text)
+    found = reference.evaluate(text, arrays, band=[(1, 2), (4000, 4064), (100, 164)])
+    x, weight, bias = (array.astype(np.float64) for array in arrays)
+    x = x[1, 4000:4064]
+    h = x @ weight[100:164].T + bias[100:164]
+    g = x @ weight[1380:1444].T + bias[1380:1444]
+    root = float(np.sqrt(np.float64(2)))
+    erf = np.vectorize(math.erf)(g / root)
+    assert np.allclose(found.exact[0][0], h * (g * ((erf + 1) * 0.5)), rtol=1e-9, atol=1e-9)
+    assert np.allclose(found.rounded[0], found.exact[0], rtol=2e-2, atol=2e-2)
+
+
+def test_an_op_that_numpy_does_not_know_is_named():
+    text = """func.func @f(%a: tensor<4xf16>) -> tensor<6xf16> {
+      %z = arith.constant 0.0 : f16
+      %p = tensor.pad %a low[1] high[1] {
+      ^bb0(%i: index):
+        tensor.yield %z : f16
+      } : tensor<4xf16> to tensor<6xf16>
+      return %p : tensor<6xf16>
+    }"""
+    arrays = random_arguments(text)
+    assert reference.evaluate(text, arrays).rounded[0].shape == (6,)
+    with pytest.raises(CompileError, match=r"does not know 'tensor\.pad'"):
+        reference.evaluate(text, arrays, band=[(0, 2)])
