@@ -14,44 +14,33 @@ from rocfuse.sim.jit import compiled, fma
 
 
 @compiled
-def unpack(vector: Any, row: int, wave: int, rows: int, length: int, bits: int, table: Any, out: Any) -> None:
-    """out[k, i]: operand element k of row (or column) i; a lane holds `length` consecutive k of i = lane % rows."""
+def unpack(
+    vector: Any, row: int, wave: int, rows: int, length: int, bits: int, table: Any, last: int, out: Any
+) -> None:
+    """out[k, i]: operand element k of row (or column) i; a lane holds `length` consecutive k of i = lane % rows.
+
+    `last` >= 0 reverses k.
+    """
+    # no divisions in the loops: they would take longer than the products
     each = 32 // bits
-    mask = np.uint32((1 << bits) - 1) if bits < 32 else np.uint32(0xFFFFFFFF)
-    for lane in range(64):
-        k = lane // rows * length
-        i = lane % rows
-        for element in range(length):
-            word = vector[row + element // each, wave, lane]
-            part = (word >> np.uint32(element % each * bits)) & mask
-            out[k + element, i] = table[part]
+    mask = np.uint32((1 << bits) - 1)
+    for part in range(64 // rows):
+        for word in range((length + each - 1) // each):
+            first = part * length + word * each
+            for i in range(rows):
+                value = vector[row + word, wave, part * rows + i]
+                for element in range(min(each, length)):
+                    k = first + element
+                    out[last - k if last >= 0 else k, i] = table[value & mask]
+                    value = value >> np.uint32(bits)
 
 
 @compiled
-def unpack_f32(vector: Any, row: int, wave: int, rows: int, out: Any) -> None:
+def unpack_f32(vector: Any, row: int, wave: int, rows: int, last: int, out: Any) -> None:
     """The same for f32 operands: one element a lane."""
     for lane in range(64):
-        out[lane // rows, lane % rows] = vector[row, wave, lane]
-
-
-@compiled
-def accumulate_32(left: Any, right: Any, total: Any, m: int, depth: int, backward: bool) -> None:
-    """total[0:32] += left[k, m] * right[k, 0:32] over k."""
-    for step in range(depth):
-        k = depth - 1 - step if backward else step
-        x = left[k, m]
-        for n in range(32):
-            total[n] = fma(x, right[k, n], total[n])
-
-
-@compiled
-def accumulate_16(left: Any, right: Any, total: Any, m: int, depth: int, backward: bool) -> None:
-    """total[0:16] += left[k, m] * right[k, 0:16] over k."""
-    for step in range(depth):
-        k = depth - 1 - step if backward else step
-        x = left[k, m]
-        for n in range(16):
-            total[n] = fma(x, right[k, n], total[n])
+        k = lane // rows
+        out[last - k if last >= 0 else k, lane % rows] = vector[row, wave, lane]
 
 
 @compiled
@@ -73,31 +62,47 @@ def matrix_f32(
 ) -> None:
     """D = A * B + C for one block of size x size, `vector` being the f32 view of `words`; c < 0: C is `constant`."""
     length = depth * size // 64
-    left = np.empty((depth, size), np.float32)
+    last = depth - 1 if backward else -1
+    left = np.zeros((max(depth, 8), size), np.float32)  # steps beyond `depth` add 0
     right = np.empty((depth, size), np.float32)
-    total = np.empty(size, np.float32)
+    eight = np.empty((8, 32), np.float32)
+    sums = np.empty(64, np.float32)
+    result = np.empty(64, np.float32)
+    width = np.uint64(size)
     for at in range(members.shape[0]):
         wave = members[at]
         if bits == 32:
-            unpack_f32(vector, a, wave, size, left)
-            unpack_f32(vector, b, wave, size, right)
+            unpack_f32(vector, a, wave, size, last, left)
+            unpack_f32(vector, b, wave, size, last, right)
         else:
-            unpack(words, a, wave, size, length, bits, a_table, left)
-            unpack(words, b, wave, size, length, bits, b_table, right)
-        for register in range(size * size // 64):
-            for part in range(64 // size):
-                # 32x32: 4 rows a register group, 8 rows apart, the upper half wave 4 rows further; 16x16: 4 rows a part
-                m = 8 * (register // 4) + 4 * part + register % 4 if size == 32 else 4 * part + register
-                first = part * size
-                if c >= 0:
-                    total[:] = vector[c + register, wave, first : first + size]
-                else:
-                    total[:] = constant
-                if size == 32:
-                    accumulate_32(left, right, total, m, depth, backward)
-                else:
-                    accumulate_16(left, right, total, m, depth, backward)
-                vector[target + register, wave, first : first + size] = total
+            unpack(words, a, wave, size, length, bits, a_table, last, left)
+            unpack(words, b, wave, size, length, bits, b_table, last, right)
+        for k in range(0, depth, 8):
+            eight[:] = 0
+            eight[: min(8, depth - k), :size] = right[k : k + 8]
+            for register in range(size * size // 64):
+                source = target if k > 0 else c
+                for lane in range(np.uint64(64)):
+                    sums[lane] = vector[source + register, wave, lane] if source >= 0 else np.float32(constant)
+                for part in range(np.uint64(64 // size)):
+                    # 32x32: 4 rows a register group, 8 rows apart, the upper half wave 4 rows further
+                    # 16x16: 4 rows a quarter wave
+                    m = 8 * (register // 4) + 4 * part + register % 4 if size == 32 else 4 * part + register
+                    x0, x1, x2, x3 = left[k, m], left[k + 1, m], left[k + 2, m], left[k + 3, m]
+                    x4, x5, x6, x7 = left[k + 4, m], left[k + 5, m], left[k + 6, m], left[k + 7, m]
+                    first = part * width
+                    # written out, from one array to another, with unsigned indices: only so does LLVM use vectors for n
+                    for n in range(width):
+                        total = fma(x0, eight[0, n], sums[first + n])
+                        total = fma(x1, eight[1, n], total)
+                        total = fma(x2, eight[2, n], total)
+                        total = fma(x3, eight[3, n], total)
+                        total = fma(x4, eight[4, n], total)
+                        total = fma(x5, eight[5, n], total)
+                        total = fma(x6, eight[6, n], total)
+                        result[first + n] = fma(x7, eight[7, n], total)
+                for lane in range(np.uint64(64)):
+                    vector[target + register, wave, lane] = result[lane]
 
 
 @compiled
@@ -125,11 +130,11 @@ def matrix_blocks(
     for at in range(members.shape[0]):
         wave = members[at]
         if bits == 32:
-            unpack_f32(vector, a, wave, size, left)
-            unpack_f32(vector, b, wave, size, right)
+            unpack_f32(vector, a, wave, size, -1, left)
+            unpack_f32(vector, b, wave, size, -1, right)
         else:
-            unpack(words, a, wave, size, depth, bits, a_table, left)
-            unpack(words, b, wave, size, depth, bits, a_table, right)
+            unpack(words, a, wave, size, depth, bits, a_table, -1, left)
+            unpack(words, b, wave, size, depth, bits, a_table, -1, right)
         for register in range(result.shape[0]):
             for lane in range(64):
                 if size == 4:
