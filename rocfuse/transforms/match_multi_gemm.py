@@ -20,6 +20,7 @@ from rocfuse.transforms.matching import (
     entry_block,
     functions,
     is_product,
+    is_reduction,
     is_static_tensor,
     nested_ops,
     shape_of,
@@ -76,6 +77,8 @@ def _the_function(module: ir.Module) -> ir.Operation:
     holding = [one for one in bodies if any(is_product(op) for op in nested_ops(one))]
     if not holding:
         where = bodies[0] if bodies else module.operation
+        for op in (op for one in bodies for op in nested_ops(one) if is_reduction(op)):
+            raise Refused(op, f"nothing to fuse: {op.name} is no product of two tensors (a convolution, a sum?)")
         raise Refused(where, "nothing to fuse: no product of two tensors; a linalg or tosa matmul is needed")
     if len(bodies) > 1:
         other = next(one for one in bodies if one != holding[0])
@@ -115,6 +118,12 @@ def _check_shape(function: ir.Operation) -> ir.Operation:
     for op in ops[:-1]:
         if not op.name.startswith(("linalg.", "tensor.", "arith.", "math.")):
             raise Refused(op, f"{op.name} in the function; a kernel is made of tensor, linalg and arith ops")
+    for op in filter(is_product, ops):
+        types = [str(element_type(value)) for value in op.operands]
+        if any(one not in FLOATS for one in types):
+            raise Refused(
+                op, f"the product multiplies {types[0]} by {types[1]} into {types[2]}; f16 and bf16 are fused"
+            )
     terminator = ops[-1]
     for value in terminator.operands:
         if not is_static_tensor(value) or str(element_type(value)) not in FLOATS:
@@ -271,11 +280,10 @@ class _Assembler:
     def _gemm(self, use: ProductNode, product: Product, swapped: bool, order: list[int]) -> Gemm:
         loops = self._loops(use, product)
         views: list[View] = []
-        extents = [*(self.shape[dim] for dim in order), _k_extent(product)]
         for value, own in ((product.a, product.a_map), (product.b, product.b_map)):
             view = trace_operand(value, through_map(own, loops), use.op)
             view = view.renumbered([*order, len(self.shape)])
-            _check_view(view, extents, use.op)
+            _check_view(view, use.op)
             views.append(view)
         types = [str(element_type(view.base)) for view in views]
         if types[0] != types[1] or types[0] not in ("f16", "bf16"):
@@ -327,16 +335,14 @@ def _depth(products: Sequence[Product]) -> int:
     return depths[0]
 
 
-def _check_view(view: View, extents: Sequence[int], op: ir.Operation) -> None:
+def _check_view(view: View, op: ir.Operation) -> None:
     """Raise Refused for an operand whose neighbours in memory no loop of the product visits (interleaved columns)."""
     place = memory_view(view.base)
     if place is None:
         raise Refused(op, f"an operand of the product, {view.base.type}, is no view of an argument's memory")
-    used = [
-        (stride, extents[index.dim])
-        for stride, index in zip(place.strides, view.access, strict=True)
-        if index.dim is not None and extents[index.dim] > 1
-    ]
-    if used and min(stride for stride, _ in used) != 1:
-        step = min(stride for stride, _ in used)
-        raise Refused(op, f"an operand is read with a step of {step} elements (need 1): interleaved columns")
+    steps = [stride for stride, index in zip(place.strides, view.access, strict=True) if index.dim is not None]
+    if steps and 1 not in steps:
+        raise Refused(
+            op,
+            f"an operand is read with a step of {min(steps)} elements (need 1): interleaved columns; store them apart",
+        )

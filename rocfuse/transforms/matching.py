@@ -183,6 +183,13 @@ def is_product(op: ir.Operation) -> bool:
     return bool(names & {"arith.mulf", "arith.muli", "arith.andi", "complex.mul"}) and set(view.reductions) <= a & b
 
 
+def is_reduction(op: ir.Operation) -> bool:
+    """Whether `op` is a linalg op that sums (or folds in another way) over a loop."""
+    if not op.name.startswith("linalg.") or "iterator_types" not in op.attributes:
+        return False
+    return any("reduction" in str(kind) for kind in ir.ArrayAttr(op.attributes["iterator_types"]))
+
+
 def reassociation(op: ir.Operation) -> list[list[int]]:
     """The groups of an expand_shape or collapse_shape."""
     groups = ir.ArrayAttr(op.attributes["reassociation"])

@@ -42,7 +42,10 @@ def match_product(op: ir.Operation) -> Product:
     if accumulator not in FLOATS:
         raise Refused(op, f"the product accumulates in {accumulator} (need f16, bf16 or f32); convert the operands")
     if not _is_multiply_add(view):
-        raise Refused(op, "the product is more than sum + a·b of extended operands; do the rest before or after it")
+        names = [inner.operation.name for inner in list(view.body.operations)[:-1]]
+        raise Refused(
+            op, f"the product's body is {', '.join(names)} (need out + a·b, operands extended); move the rest out"
+        )
     extents = tuple(view.extent(dim) for dim in range(view.loops))
     a, b, init = view.operands
     return Product(op, a, b, init, a_map, b_map, out_map, roles, extents)

@@ -186,9 +186,8 @@ class _Splitter:
             box = tuple(zip(numbers.offsets, numbers.sizes, strict=True))
             value = self.part(op.operands[0], box)
             result = op.results[0]
-            if value.type != result.type:
-                zeros = [0] * len(box)
-                value = _extract(result.type, value, zeros, list(numbers.sizes))
+            if numbers.dropped:
+                value = _drop_dims(result.type, value, numbers.dropped)
             result.replace_all_uses_with(value)
 
     def part(self, value: ir.Value, box: _Box) -> ir.Value:
@@ -263,6 +262,14 @@ def _sized(value: ir.Value, box: _Box) -> ir.RankedTensorType:
 def _extract(result: ir.Type, source: ir.Value, offsets: list[int], sizes: list[int]) -> ir.Value:
     ones = [1] * len(offsets)
     return tensor.ExtractSliceOp(result, source, [], [], [], offsets, sizes, ones).result
+
+
+def _drop_dims(result: ir.Type, source: ir.Value, dropped: frozenset[int]) -> ir.Value:
+    """Drop unit dims: not by a slice, which would be one to split again."""
+    kept = [dim for dim in range(len(shape_of(source))) if dim not in dropped]
+    starts = [0, *kept[1:]]
+    groups = [list(range(start, end)) for start, end in zip(starts, [*kept[1:], len(shape_of(source))], strict=True)]
+    return tensor.CollapseShapeOp(result, source, groups if kept else []).result
 
 
 def _clone(op: ir.Operation, operands: list[ir.Value], types: list[ir.RankedTensorType], result: int = 0) -> ir.Value:
