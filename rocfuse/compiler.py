@@ -66,8 +66,9 @@ class _Capture:
             self.on_stage(element)
 
     def after(self, index: int, element: str, module: ir.Module) -> None:
-        """Check after fusing, read after planning."""
-        if element.startswith("rocfuse-form-multi-gemm") and not any(walk(module, MULTI_GEMM)):
+        """Stop at a refusal, which may come before fusing; read after planning."""
+        formed = element.startswith("rocfuse-form-multi-gemm")
+        if self.context.refusals or (formed and not any(walk(module, MULTI_GEMM))):
             refusal = self.context.refusals[-1] if self.context.refusals else None
             reason = refusal.reason if refusal else "rocfuse-form-multi-gemm: found nothing to fuse"
             raise CompileError(reason, refusal.location if refusal else "", refusal.notes if refusal else ())
