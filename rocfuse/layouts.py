@@ -45,12 +45,18 @@ class LinearMap:
     def __call__(self, lane: int, register: int) -> tuple[int, ...]:
         """Coordinates of element `register` of `lane`, in the order of `dims`."""
         return tuple(
-            a + b for a, b in zip(_evaluate(self.lane_bits, lane), _evaluate(self.register_bits, register), strict=True)
+            a + b for a, b in zip(self._evaluate(self.lane_bits, lane), self.register_part(register), strict=True)
         )
 
     def register_part(self, register: int) -> tuple[int, ...]:
         """What the register index alone adds to each coordinate (a compile-time constant)."""
-        return _evaluate(self.register_bits, register)
+        return self._evaluate(self.register_bits, register)
+
+    def _evaluate(self, bits: tuple[tuple[int, ...], ...], index: int) -> tuple[int, ...]:
+        total = [0] * len(self.dims)
+        for bit in _set_bits(index):
+            total = [value + step for value, step in zip(total, bits[bit], strict=True)]
+        return tuple(total)
 
     def lane_fields(self, dim: str) -> tuple[BitField, ...]:
         """The lane's share of one coordinate as the fewest shifted bit runs; their values are disjoint bits."""
@@ -86,13 +92,6 @@ def linear_map(dims: Sequence[str], lane: Sequence[str], register: Sequence[str]
         return tuple(int(text[1:]) if text and text[0] == dim else 0 for dim in dims)
 
     return LinearMap(tuple(dims), tuple(map(row, lane)), tuple(map(row, register)))
-
-
-def _evaluate(bits: tuple[tuple[int, ...], ...], index: int) -> tuple[int, ...]:
-    total = [0] * (len(bits[0]) if bits else 0)
-    for bit in _set_bits(index):
-        total = [value + step for value, step in zip(total, bits[bit], strict=True)]
-    return tuple(total)
 
 
 def _set_bits(index: int) -> Iterator[int]:

@@ -1,14 +1,15 @@
 """A multi-GEMM kernel as numbers: extents, and for each array in memory its strides by loop dim.
 
 Loop dims come from the IR with roles batch, m, n and k; several dims may share a role. `canonical` merges what is
-evenly strided in every array and turns what is left over into batch dims, so that planner and lowering see one m, one n,
-one k and a list of batch dims. Pure: no MLIR.
+evenly strided in every array and turns what is left over into batch dims, so that planner and lowering see one m, one
+n, one k and a list of batch dims. Pure: no MLIR.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 
@@ -31,8 +32,8 @@ class Access:
 class Problem:
     """G GEMMs and their combine over shared loop dims.
 
-    `a[g]`, `b[g]` are the operands of GEMM g, `extras` what else the combine reads, `outputs` what it writes. `sizes` and
-    `roles` are by loop dim; all GEMMs have the same k for now.
+    `a[g]`, `b[g]` are the operands of GEMM g, `extras` what else the combine reads, `outputs` what it writes. `sizes`
+    and `roles` are by loop dim; all GEMMs have the same k for now.
     """
 
     roles: tuple[str, ...]
@@ -70,8 +71,10 @@ def canonical(problem: Problem) -> Problem:
     """The same problem with exactly one m, n and k dim, in the order batch…, m, n, k.
 
     Unit dims disappear, dims of one role that are evenly strided in every array become one, and m or n dims that remain
-    beside the largest become batch dims.
+    beside the largest become batch dims. A dim of extent 1 that stays has stride 0: no step along it is ever taken, and
+    a tile that reaches past it repeats its element, at an address that is as well aligned.
     """
+    problem = _zero_unit_strides(problem)
     for role in ("batch", "m", "n", "k"):
         problem = _merge_role(_drop_units(problem, role), role)
     for role in ("m", "n"):
@@ -79,23 +82,26 @@ def canonical(problem: Problem) -> Problem:
         roles = tuple("batch" if r == role and d != largest else r for d, r in enumerate(problem.roles))
         problem = replace(problem, roles=roles)
     order = [d for role in ("batch", "m", "n", "k") for d in problem.dims(role)]
-    return _reorder(_merge_role(_reorder(problem, order), "batch"))
+    return _merge_role(_reorder(problem, order), "batch")
 
 
-def _reorder(problem: Problem, order: Sequence[int] | None = None) -> Problem:
-    order = range(len(problem.roles)) if order is None else order
+def _zero_unit_strides(problem: Problem) -> Problem:
+    def strides(access: Access) -> list[int]:
+        return [0 if size == 1 else stride for size, stride in zip(problem.sizes, access.strides, strict=True)]
 
-    def of(access: Access) -> Access:
-        return replace(access, strides=tuple(access.strides[d] for d in order))
+    return _with_strides(problem, strides)
 
-    return Problem(
-        tuple(problem.roles[d] for d in order),
-        tuple(problem.sizes[d] for d in order),
-        tuple(map(of, problem.a)),
-        tuple(map(of, problem.b)),
-        tuple(map(of, problem.extras)),
-        tuple(map(of, problem.outputs)),
-    )
+
+def _reorder(problem: Problem, order: Sequence[int]) -> Problem:
+    roles, sizes = tuple(problem.roles[d] for d in order), tuple(problem.sizes[d] for d in order)
+    return replace(_with_strides(problem, lambda access: [access.strides[d] for d in order]), roles=roles, sizes=sizes)
+
+
+def _with_strides(problem: Problem, strides: Callable[[Access], list[int]]) -> Problem:
+    def of(accesses: tuple[Access, ...]) -> tuple[Access, ...]:
+        return tuple(replace(access, strides=tuple(strides(access))) for access in accesses)
+
+    return replace(problem, a=of(problem.a), b=of(problem.b), extras=of(problem.extras), outputs=of(problem.outputs))
 
 
 def _drop_units(problem: Problem, role: str) -> Problem:
@@ -109,7 +115,7 @@ def _drop_units(problem: Problem, role: str) -> Problem:
 def _merge_role(problem: Problem, role: str) -> Problem:
     """Merge neighbours (outer, inner) of a role while outer stride = inner stride · inner size everywhere."""
     dims = problem.dims(role)
-    for outer, inner in zip(dims, dims[1:], strict=False):
+    for outer, inner in itertools.pairwise(dims):
         if all(access.strides[outer] == access.strides[inner] * problem.sizes[inner] for access in problem.accesses):
             sizes = list(problem.sizes)
             sizes[inner] *= sizes[outer]

@@ -1,0 +1,44 @@
+"""Problems as numbers, for the tests of the analyses."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+from rocfuse.analysis.problem import Access, Problem, canonical
+from rocfuse.analysis.views import dense
+
+
+def problem(
+    dims: Sequence[str],
+    sizes: Sequence[int],
+    a: Sequence[int],
+    b: Sequence[int],
+    out: Sequence[int],
+    gemms: int = 1,
+    extras: Sequence[Sequence[int]] = (),
+    element_type: str = "f16",
+) -> Problem:
+    """Dense arrays, an A for all GEMMs; `a`, `b`, `out` and `extras` say which loop dims index each, in memory order."""
+
+    def access(array: int, order: Sequence[int]) -> Access:
+        shape = [sizes[d] for d in order]
+        strides = dict(zip(order, dense(shape).strides, strict=True))
+        return Access(array, element_type, 0, tuple(strides.get(d, 0) for d in range(len(sizes))), math.prod(shape))
+
+    weights = tuple(access(1 + g, b) for g in range(gemms))
+    others = tuple(access(1 + gemms + i, order) for i, order in enumerate(extras))
+    outputs = (access(1 + gemms + len(extras), out),)
+    return Problem(tuple(dims), tuple(sizes), (access(0, a),) * gemms, weights, others, outputs)
+
+
+def gemms(m: int, n: int, k: int, count: int = 2, layout: str = "kn", batch: int = 1, sliced: bool = False) -> Problem:
+    """`count` products of one A, canonical; with `sliced`, the weights are the column blocks of one array."""
+    b = (0, 3, 2) if layout == "kn" else (0, 2, 3)
+    one = problem(("batch", "m", "n", "k"), (batch, m, n, k), (0, 1, 3), b, (0, 1, 2), count)
+    if sliced and layout == "kn":
+        stride = (k * n * count, 0, 1, n * count)
+        views = (Access(1, "f16", g * n, stride, batch * k * n * count) for g in range(count))
+        one = replace(one, b=tuple(views))
+    return canonical(one)

@@ -1,0 +1,79 @@
+"""The dealing of operand tiles: every element of a tile is loaded and written once, by whole vectors, in both layouts."""
+
+import numpy as np
+import pytest
+from problems import gemms
+
+from rocfuse.analysis.copies import LDS_ACCESS_BYTES, Copy, plan_copy
+from rocfuse.analysis.tiling import candidates
+from rocfuse.targets import GFX942
+
+TILES = sorted(
+    {
+        (rows, tiling.tile_k, tiling.waves * GFX942.wave_lanes)
+        for tiling in candidates(gemms(256, 256, 256), GFX942)
+        for rows in (tiling.tile_m, tiling.tile_n)
+    }
+)
+
+
+def counts(copy: Copy, rows: int, tile_k: int, threads: int) -> tuple[np.ndarray, np.ndarray]:
+    """How often each element is loaded, and how often written to LDS."""
+    loaded, written = np.zeros((rows, tile_k), int), np.zeros((rows, tile_k), int)
+    row, k = copy.unit(np.arange(copy.parts * threads), rows, tile_k)
+    for load in range(copy.loads):
+        for i in range(copy.vector):
+            down, right = (0, load * copy.vector + i) if copy.along == "k" else (i, load)
+            np.add.at(loaded, (row + down, k + right), 1)
+    for down in range(copy.unit_rows):
+        for right in range(copy.unit_k):
+            np.add.at(written, (row + down, k + right), 1)
+    return loaded, written
+
+
+@pytest.mark.parametrize("vector", [1, 2, 4, 8])
+@pytest.mark.parametrize("along", ["k", "row"])
+def test_units_tile_the_operand_exactly(along, vector):
+    for rows, tile_k, threads in TILES:
+        copy = plan_copy(rows, tile_k, threads, along, vector, 2)
+        if isinstance(copy, str):
+            continue
+        loaded, written = counts(copy, rows, tile_k, threads)
+        assert (loaded == 1).all() and (written == 1).all(), (rows, tile_k, threads, copy)
+
+
+@pytest.mark.parametrize("vector", [1, 2, 4, 8])
+@pytest.mark.parametrize("along", ["k", "row"])
+def test_loads_are_no_wider_than_alignment_and_writes_no_wider_than_the_lds(along, vector):
+    for rows, tile_k, threads in TILES:
+        copy = plan_copy(rows, tile_k, threads, along, vector, 2)
+        if isinstance(copy, str):
+            continue
+        assert copy.along == along
+        assert copy.vector <= vector
+        assert copy.unit_k * 2 <= LDS_ACCESS_BYTES
+        assert copy.unit_rows * copy.unit_k == copy.loads * copy.vector
+        row, k = copy.unit(np.arange(copy.parts * threads), rows, tile_k)
+        contiguous = k if along == "k" else row
+        assert (contiguous % copy.vector == 0).all(), "a load starts at a multiple of its width"
+        assert (k % copy.unit_k == 0).all(), "a write starts at a multiple of its width"
+
+
+def test_aligned_tiles_of_four_waves_move_16_bytes_at_once():
+    along_k = plan_copy(128, 64, 256, "k", 8, 2)
+    assert along_k == Copy("k", 8, 1, 1, 8, 4)
+    along_rows = plan_copy(128, 64, 256, "row", 8, 2)
+    assert (along_rows.vector, along_rows.unit_rows * along_rows.unit_k * along_rows.parts) == (8, 32)
+
+
+@pytest.mark.parametrize("along", ["k", "row"])
+def test_neighbouring_threads_take_neighbouring_addresses(along):
+    copy = plan_copy(128, 64, 256, along, 8, 2)
+    (row, k), (next_row, next_k) = copy.unit(0, 128, 64), copy.unit(1, 128, 64)
+    assert (next_row - row, next_k - k) == ((0, 8) if along == "k" else (8, 0))
+
+
+def test_a_tile_that_does_not_divide_by_the_threads_is_refused_with_the_numbers():
+    assert plan_copy(16, 32, 1024, "k", 8, 2) == "tile 16x32 has 512 elements, not a multiple of 1024 threads"
+    assert plan_copy(96, 32, 256, "k", 8, 2) == "tile 96x32 gives a thread 12 elements, not a multiple of 8"
+    assert plan_copy(96, 32, 256, "row", 8, 2) == "tile 96x32 gives a thread 12 elements, not a multiple of 8x1"
