@@ -206,7 +206,8 @@ def atan(x: Num, grade: Grade) -> Num:
     """A polynomial up to 1, and pi/2 less the polynomial of 1/|x| above. 3 ulp for SINGLE."""
     a = abs(x)
     large = a.compare("ogt", 1.0)
-    u = large.select(1.0 / a if grade is Grade.SINGLE else a.hardware_reciprocal(), a)
+    one = x.builder.constant(1.0)
+    u = large.select(divide(one, a, Grade.BFLOAT) if grade is Grade.SINGLE else a.hardware_reciprocal(), a)
     p = u * (u * u).polynomial(poly.ATAN)
     return large.select(math.pi / 2 - p, p).copysign(x)
 
