@@ -69,6 +69,8 @@ def matrix_f32(
     sums = np.empty(64, np.float32)
     result = np.empty(64, np.float32)
     width = np.uint64(size)
+    registers = size * size // 64
+    downward = 0 <= c < target
     for at in range(members.shape[0]):
         wave = members[at]
         if bits == 32:
@@ -80,7 +82,9 @@ def matrix_f32(
         for k in range(0, depth, 8):
             eight[:] = 0
             eight[: min(8, depth - k), :size] = right[k : k + 8]
-            for register in range(size * size // 64):
+            for step in range(registers):
+                # D may start in the middle of C: no row of C may be overwritten before it is read
+                register = registers - 1 - step if downward else step
                 source = target if k > 0 else c
                 for lane in range(np.uint64(64)):
                     sums[lane] = vector[source + register, wave, lane] if source >= 0 else np.float32(constant)
@@ -154,11 +158,14 @@ def matrix_blocks(
 
 
 @compiled
-def matrix_i32(words: Any, target: int, a: int, b: int, c: int, constant: int, members: Any, size: int, depth: int) -> None:
+def matrix_i32(
+    words: Any, target: int, a: int, b: int, c: int, constant: int, members: Any, size: int, depth: int
+) -> None:
     """D = A * B + C with i8 operands and wrapping i32 sums."""
     length = depth * size // 64
     left = np.empty((depth, size), np.int32)
     right = np.empty((depth, size), np.int32)
+    registers = size * size // 64
     for at in range(members.shape[0]):
         wave = members[at]
         for lane in range(64):
@@ -167,7 +174,8 @@ def matrix_i32(words: Any, target: int, a: int, b: int, c: int, constant: int, m
                 shift = np.uint32(8 * (element % 4))
                 left[k, lane % size] = np.int8(words[a + element // 4, wave, lane] >> shift & np.uint32(255))
                 right[k, lane % size] = np.int8(words[b + element // 4, wave, lane] >> shift & np.uint32(255))
-        for register in range(size * size // 64):
+        for step in range(registers):
+            register = registers - 1 - step if 0 <= c < target else step  # as in matrix_f32
             for lane in range(64):
                 part = lane // size
                 m = 8 * (register // 4) + 4 * part + register % 4 if size == 32 else 4 * part + register
