@@ -1,0 +1,181 @@
+"""python -m rocfuse.sim: run a code object on the CPU and check it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+
+from rocfuse.diagnostics import CompileError, RocfuseError, UsageError
+from rocfuse.files import check_writable, write_all_atomically
+from rocfuse.sim import SimulationResult, foreign, simulate
+from rocfuse.sim.report import check_files, check_program, npy_bytes, table
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}; see --help")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="python -m rocfuse.sim",
+        description="Execute a code object (X.hsaco with X.json) on the CPU, for the whole grid, and check it.",
+        epilog="bf16 and fp8 arrays travel as uint16 and uint8 bit patterns. Exit code 1: a fault or a wrong result.",
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("hsaco", metavar="X.hsaco", type=Path)
+    add("--arg", action="append", default=[], metavar="A.npy", help="an input, repeated in argument order")
+    add("--out", action="append", default=[], type=Path, metavar="Y.npy", help="where a result goes, repeated in order")
+    add("--check", action="append", default=[], type=Path, metavar="REF.npy", help="compare the results with these")
+    add(
+        "--atol", type=float, help="with --check: absolute tolerance (default: 4 ulp of the result type at the maximum)"
+    )
+    add("--rtol", type=float, help="with --check: relative tolerance (default: 4 ulp of the result type)")
+    add("--input", type=Path, metavar="IN.mlir", help="compare with this program, by the project's tolerance rule")
+    add("--stats", type=Path, metavar="S.json", help="write the counters")
+    add("--progress", action="store_true", help="print a line a batch of workgroups to stderr")
+    add("--processes", type=int, metavar="N", help="processes to use (default: by the size of the grid)")
+    add("--mfma-order", choices=("increasing", "decreasing"), default="increasing", help="order of k in matrix sums")
+    add("--isa", type=Path, metavar="X.s", help="execute this assembly text instead of the machine code")
+    group = parser.add_argument_group(
+        "a code object without a contract", "--arg also takes numbers, out:f16:64x32, null"
+    )
+    group.add_argument("--kernel", metavar="NAME")
+    group.add_argument("--grid", metavar="X,Y,Z", help="workgroups")
+    group.add_argument("--block", metavar="X,Y,Z", help="threads of a workgroup")
+    group.add_argument("--dynamic-lds", type=int, default=0, metavar="BYTES", help="LDS given at launch")
+    return parser
+
+
+def _triple(text: str, what: str) -> list[int]:
+    try:
+        numbers = [int(part) for part in text.split(",")]
+    except ValueError:
+        numbers = []
+    if not 1 <= len(numbers) <= 3 or min(numbers) < 1:
+        raise UsageError(f"{what}: need up to three positive numbers x,y,z, have '{text}'")
+    return numbers + [1] * (3 - len(numbers))
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from None
+
+
+def _load(path: Path | str) -> np.ndarray:
+    try:
+        array = np.load(path, allow_pickle=False)
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror or error}") from None
+    except (ValueError, EOFError) as error:
+        raise UsageError(f"{path} is not a .npy array ({str(error).splitlines()[0]})") from None
+    if not isinstance(array, np.ndarray):
+        raise UsageError(f"{path} is not a .npy array")
+    return array
+
+
+def _contract(arguments: argparse.Namespace, hsaco: bytes) -> tuple[dict[str, Any], list[np.ndarray]]:
+    """The contract beside the file, or one made for the kernel that the command line names."""
+    if arguments.kernel is None:
+        path = arguments.hsaco.with_suffix(".json")
+        if not path.exists():
+            raise UsageError(f"{path} does not exist: without a contract, --kernel, --grid and --block are needed")
+        try:
+            contract = json.loads(_read(path))
+        except ValueError as error:
+            raise UsageError(f"{path} is not JSON ({error})") from None
+        if not isinstance(contract, dict) or not {"version", "kernels", "inputs", "outputs"} <= set(contract):
+            raise UsageError(f"{path} is not a contract")
+        if contract["version"] != 1:
+            raise UsageError(f"{path}: contract version {contract['version']}, this is for version 1")
+        return contract, [_load(path) for path in arguments.arg]
+    if not arguments.grid or not arguments.block:
+        raise UsageError("--kernel needs --grid and --block")
+    from rocfuse.sim.elf import read_kernels
+
+    kernels = {kernel.name: kernel for kernel in read_kernels(hsaco)}
+    if arguments.kernel not in kernels:
+        raise UsageError(f"{arguments.hsaco} has no kernel {arguments.kernel}; it has {', '.join(kernels)}")
+    given = [text if foreign.is_number(text) or foreign.is_declaration(text) else _load(text) for text in arguments.arg]
+    grid, block = _triple(arguments.grid, "--grid"), _triple(arguments.block, "--block")
+    made = foreign.foreign_contract(kernels[arguments.kernel], grid, block, given, arguments.dynamic_lds)
+    return made, [value for value in given if isinstance(value, np.ndarray)]
+
+
+def _checks(
+    arguments: argparse.Namespace, contract: dict[str, Any], arrays: list[np.ndarray], result: SimulationResult
+):  # type: ignore[no-untyped-def]
+    messages = []
+    if arguments.check:
+        references = [_load(path) for path in arguments.check]
+        messages += check_files(contract, result.outputs, references, arguments.atol, arguments.rtol)
+    if arguments.input:
+        text = _read(arguments.input).decode("utf-8", "replace")
+        messages += check_program(text, contract, arrays, result.outputs)
+    return messages
+
+
+def run(argv: Sequence[str]) -> int:
+    """The command without error handling."""
+    arguments = _parser().parse_args(argv)
+    hsaco = _read(arguments.hsaco)
+    for path in [*arguments.out, *([arguments.stats] if arguments.stats else [])]:
+        check_writable(path)
+    contract, arrays = _contract(arguments, hsaco)
+    for option, paths in (("--out", arguments.out), ("--check", arguments.check)):
+        if paths and len(paths) != len(contract["outputs"]):
+            raise UsageError(f"the kernel has {len(contract['outputs'])} results, {len(paths)} {option} were given")
+    isa_text = _read(arguments.isa).decode("utf-8", "replace") if arguments.isa else None
+    started = time.perf_counter()
+    result = simulate(
+        hsaco,
+        contract,
+        arrays,
+        isa_text=isa_text,
+        processes=arguments.processes,
+        mfma_order=arguments.mfma_order,
+        progress=arguments.progress,
+    )
+    seconds = time.perf_counter() - started
+    files = (
+        {path: npy_bytes(output) for path, output in zip(arguments.out, result.outputs, strict=bool(arguments.out))}
+        if arguments.out
+        else {}
+    )
+    if arguments.stats:
+        files[arguments.stats] = (json.dumps(result.stats, indent=1) + "\n").encode()
+    write_all_atomically(files)
+    messages = _checks(arguments, contract, arrays, result)
+    print(table(contract, result, messages, seconds))
+    return 1 if result.faults or any(not ok for ok, _ in messages) else 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; 0 for a clean run, 1 for a fault or a wrong result, 2 for wrong usage."""
+    try:
+        return run(sys.argv[1:] if argv is None else argv)
+    except UsageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except CompileError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except RocfuseError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,133 @@
+"""What the command prints: the table of counters, the faults, and the comparisons with references."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+
+from rocfuse.diagnostics import UsageError
+from rocfuse.sim import SimulationResult
+
+Message = tuple[bool, str]
+
+
+def npy_bytes(array: np.ndarray) -> bytes:
+    """A .npy file; types that numpy does not have travel as bit patterns."""
+    stream = io.BytesIO()
+    if array.dtype.type.__module__.startswith("ml_dtypes"):
+        array = array.view({1: np.uint8, 2: np.uint16}[array.dtype.itemsize])
+    np.save(stream, array)
+    return stream.getvalue()
+
+
+def _as_output(reference: np.ndarray, output: np.ndarray) -> np.ndarray:
+    pattern = output.dtype.type.__module__.startswith("ml_dtypes") and reference.dtype.kind == "u"
+    if pattern and reference.dtype.itemsize == output.dtype.itemsize:
+        reference = reference.view(output.dtype)
+    return np.asarray(reference, np.float64)
+
+
+def check_files(
+    contract: Mapping[str, Any],
+    outputs: Sequence[np.ndarray],
+    references: Sequence[np.ndarray],
+    atol: float | None,
+    rtol: float | None,
+) -> list[Message]:
+    """|y - ref| <= atol + rtol * |ref| for every element, with NaN and infinity at equal places."""
+    messages = []
+    for name, output, raw in zip(contract["outputs"], outputs, references, strict=True):
+        if raw.shape != output.shape:
+            raise UsageError(f"{name}: the reference has shape {list(raw.shape)}, the result {list(output.shape)}")
+        reference, value = _as_output(raw, output), np.asarray(output, np.float64)
+        finite = np.isfinite(reference)
+        ulp = (
+            float(ml_dtypes.finfo(output.dtype).eps)
+            if np.issubdtype(output.dtype, np.inexact) or output.dtype.kind == "V"
+            else 0.0
+        )
+        defaults = atol is None and rtol is None
+        largest = float(np.abs(reference[finite]).max(initial=0))
+        absolute = 4 * ulp * largest if defaults else (atol or 0.0)
+        relative = 4 * ulp if defaults else (rtol or 0.0)
+        with np.errstate(all="ignore"):
+            error = np.abs(value - reference)
+            wrong = np.where(finite, ~(error <= absolute + relative * np.abs(reference)), False)
+            special = ~finite & ~((value == reference) | (np.isnan(value) & np.isnan(reference)))
+        wrong |= special
+        count = int(wrong.sum())
+        text = f"{name}: max error {float(error[finite].max(initial=0)):.3g} of max {largest:.3g}"
+        if count:
+            first = tuple(int(index) for index in np.argwhere(wrong)[0])
+            place = locate_element(contract, name, first)
+            text += (
+                f", {count} of {value.size} wrong, first {list(first)}: {value[first]:.6g}, not {reference[first]:.6g}"
+            )
+            text += f" (workgroup, wave, lane: {place})" if place else ""
+        messages.append((count == 0, text))
+    return messages
+
+
+def locate_element(contract: Mapping[str, Any], name: str, index: tuple[int, ...]) -> str:
+    """Where an element of an output is computed, as far as the contract says; an empty text when it does not."""
+    try:
+        from rocfuse.sim.locate import locator
+
+        return str(locator(contract, name)(index))
+    except (ImportError, KeyError, ValueError, TypeError, AttributeError):
+        return ""
+
+
+def check_program(
+    text: str, contract: Mapping[str, Any], arrays: Sequence[np.ndarray], outputs: Sequence[np.ndarray]
+) -> list[Message]:
+    """Compare with the program itself, by the tolerance rule of rocfuse.sim.compare."""
+    from rocfuse.sim.compare import compare
+    from rocfuse.sim.reference import evaluate
+
+    references = evaluate(text, arrays)
+    if len(references.rounded) != len(outputs):
+        raise UsageError(f"the program has {len(references.rounded)} results, the kernel {len(outputs)}")
+    messages = []
+    for name, y, u, r in zip(contract["outputs"], outputs, references.rounded, references.exact, strict=True):
+        comparison = compare(y, u, r, locate=_locate(contract, name))
+        messages.append((comparison.ok, f"{name}: {comparison.message}"))
+    return messages
+
+
+def _locate(contract: Mapping[str, Any], name: str) -> Callable[..., Any] | None:
+    try:
+        from rocfuse.sim.locate import locator
+    except ImportError:
+        return None
+    try:
+        return locator(contract, name)  # type: ignore[no-any-return]
+    except (KeyError, ValueError, TypeError, AttributeError):
+        return None
+
+
+def table(contract: Mapping[str, Any], result: SimulationResult, messages: Sequence[Message], seconds: float) -> str:
+    """The short table that the command prints."""
+    lines = [f"executed: {result.source}, {seconds:.1f} s"]
+    for name, stats in result.stats["kernels"].items():
+        instructions, lds = stats["instructions"], stats["lds"]
+        moved = {"vmem_load": 0, "vmem_store": 0}
+        for row in stats["global"]:
+            moved[row["kind"]] += row["bytes"]
+        lines += [
+            f"kernel: {name}, {stats['waves']} waves",
+            "  instructions: " + ", ".join(f"{kind} {count}" for kind, count in instructions.items() if count),
+            f"  matrix cycles: {stats['matrix_cycles']}",
+            f"  LDS: {lds['read_bytes']} B read, {lds['write_bytes']} B written, "
+            f"{lds['bank_conflict_cycles']} bank-conflict cycles, {stats['barriers']} barriers",
+            f"  global: {moved['vmem_load']} B loaded, {moved['vmem_store']} B stored",
+        ]
+    for ok, text in messages:
+        lines.append(f"{'ok' if ok else 'WRONG'}: {text}")
+    lines += [f"fault: {fault}" for fault in result.faults]
+    lines.append(f"faults: {len(result.faults)}")
+    return "\n".join(lines)
