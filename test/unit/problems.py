@@ -20,7 +20,7 @@ def problem(
     extras: Sequence[Sequence[int]] = (),
     element_type: str = "f16",
 ) -> Problem:
-    """Dense arrays, an A for all GEMMs; `a`, `b`, `out` and `extras` say which loop dims index each, in memory order."""
+    """Dense arrays, one A for all GEMMs; `a`, `b`, `out` and `extras` are the loop dims of each, in memory order."""
 
     def access(array: int, order: Sequence[int]) -> Access:
         shape = [sizes[d] for d in order]

@@ -1,4 +1,4 @@
-"""The dealing of operand tiles: every element of a tile is loaded and written once, by whole vectors, in both layouts."""
+"""The dealing of operand tiles: every element is loaded and written once, by whole vectors, in both layouts."""
 
 import numpy as np
 import pytest

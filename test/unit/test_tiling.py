@@ -1,0 +1,175 @@
+"""The planner on numbers: every reason for a rejection with its figures, and a legal choice for every shape."""
+
+import re
+from dataclasses import replace
+
+import pytest
+from problems import gemms, problem
+
+from rocfuse.analysis import tiling as tilings
+from rocfuse.analysis.problem import Access, canonical
+from rocfuse.analysis.tiling import Limits, Plan, Rejected, Tiling
+from rocfuse.targets import GFX942
+
+LARGE = gemms(4096, 4096, 4096)
+SHAPES = [
+    (m, n, k, layout, batch)
+    for m, n, k in (
+        (1, 1, 1),
+        (1, 4096, 77),
+        (77, 130, 100),
+        (130, 77, 33),
+        (256, 2560, 640),
+        (4096, 11008, 4096),
+        (33, 1, 7),
+    )
+    for layout in ("kn", "nk")
+    for batch in (1, 3)
+]
+
+
+def plans(one, target=GFX942, limits=None):
+    found = [tilings.check(one, candidate, target, limits) for candidate in tilings.candidates(one, target)]
+    return [plan for plan in found if isinstance(plan, Plan)]
+
+
+@pytest.mark.parametrize(
+    ("tiling", "reason"),
+    [
+        (Tiling(48, 64, 64, 1, 1, "16x16x16"), "tile-m 48 is not a power of two"),
+        (Tiling(64, 96, 64, 1, 1, "16x16x16"), "tile-n 96 is not a power of two"),
+        (Tiling(64, 64, 0, 1, 1, "16x16x16"), "tile-k 0 is not a power of two"),
+        (Tiling(256, 256, 64, 8, 4, "32x32x8"), "waves 32 > 16 in a workgroup"),
+        (Tiling(64, 64, 64, 4, 1, "32x32x8"), "tile-m 64 does not divide by 4 waves x 32 (32x32x8)"),
+        (Tiling(64, 64, 64, 1, 8, "16x16x16"), "tile-n 64 does not divide by 8 waves x 16 (16x16x16)"),
+        (Tiling(64, 64, 64, 0, 1, "16x16x16"), "tile-m 64 does not divide by 0 waves x 16 (16x16x16)"),
+        (Tiling(64, 64, 8, 1, 1, "32x32x8"), "tile-k 8 does not divide by the k slice 16 (32x32x8)"),
+        (Tiling(64, 64, 16, 1, 1, "16x16x16"), "tile-k 16 does not divide by the k slice 32 (16x16x16)"),
+        (
+            Tiling(16, 256, 32, 1, 16, "16x16x16"),
+            "tile 16x32 has 512 elements, not a multiple of 1024 threads (operand A)",
+        ),
+        (Tiling(256, 256, 64, 4, 2, "32x32x8"), "lds 98304 B > 65536 B on gfx942"),
+    ],
+)
+def test_a_rejection_says_why_with_its_numbers(tiling, reason):
+    found = tilings.check(LARGE, tiling, GFX942)
+    assert isinstance(found, Rejected)
+    assert found.reason == reason
+
+
+def test_an_lds_rejection_has_the_table_of_buffers_and_the_excess():
+    found = tilings.check(LARGE, Tiling(256, 256, 64, 4, 2, "32x32x8"), GFX942)
+    assert found.excess == 98304 - 65536
+    assert found.table == (
+        "A stage 0: 32768 B at 0 (loop)",
+        "B0 stage 0: 32768 B at 32768 (loop)",
+        "B1 stage 0: 32768 B at 65536 (loop)",
+    )
+    assert tilings.account_of(LARGE, found.tiling, GFX942).bytes == 98304
+
+
+def test_too_many_registers_are_rejected_with_need_and_have():
+    found = tilings.check(LARGE, Tiling(128, 128, 32, 1, 1, "32x32x8"), GFX942)
+    assert isinstance(found, Rejected)
+    need = found.excess + 512
+    assert found.reason == f"registers {need} > 512 for 1 waves a workgroup"
+    assert need > 2 * 128 * 128 // 64
+
+
+@pytest.mark.parametrize("element_type", ["f32"])
+def test_an_element_type_that_the_instruction_does_not_multiply_is_rejected(element_type):
+    one = problem(("m", "n", "k"), (64, 64, 64), (0, 2), (2, 1), (0, 1), element_type=element_type)
+    found = tilings.check(one, Tiling(64, 64, 64, 1, 1, "32x32x8"), GFX942)
+    assert isinstance(found, Rejected) and found.reason == "32x32x8 does not multiply f32"
+
+
+@pytest.mark.parametrize(
+    ("limits", "text"),
+    [
+        (Limits(lds_bytes=40000), r"lds 49152 B > 40000 B \(max-lds-bytes\)"),
+        (Limits(registers=100), r"registers \d+ > 100 \(max-registers\)"),
+        (Limits(waves_per_simd=3), r"need 3 waves a SIMD, have 1 \(min-waves-per-simd\)"),
+    ],
+)
+def test_a_ceiling_of_the_caller_is_named(limits, text):
+    tiling = Tiling(128, 128, 64, 2, 2, "32x32x8")
+    assert isinstance(tilings.check(LARGE, tiling, GFX942), Plan)
+    found = tilings.check(LARGE, tiling, GFX942, limits)
+    assert isinstance(found, Rejected)
+    assert re.fullmatch(text, found.reason), found.reason
+
+
+def test_a_limit_on_registers_is_the_budget():
+    tiling = Tiling(64, 64, 64, 2, 2, "16x16x16")
+    need = tilings.check(LARGE, tiling, GFX942).registers.total
+    assert tilings.check(LARGE, tiling, GFX942, Limits(registers=need)).register_budget == need
+
+
+@pytest.mark.parametrize(("m", "n", "k", "layout", "batch"), SHAPES)
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_the_choice_is_legal_for_every_shape(m, n, k, layout, batch, count):
+    one = gemms(m, n, k, count, layout, batch)
+    plan = tilings.choose(plans(one), one, GFX942)
+    tiling, row = plan.tiling, plan.instruction
+    assert tiling.tile_m % (tiling.waves_m * row.m) == 0 and tiling.tile_n % (tiling.waves_n * row.n) == 0
+    assert tiling.waves * GFX942.wave_lanes <= GFX942.max_workgroup_threads
+    assert plan.lds.bytes <= GFX942.lds_bytes_per_workgroup
+    assert plan.registers.total <= plan.register_budget <= GFX942.registers_per_wave
+    assert len(plan.operands) == len(plan.names) == len(plan.copies) == 1 + count
+    ends = [b.end_bytes for b in plan.lds.buffers]
+    assert [b.offset_bytes for b in plan.lds.buffers][1:] == ends[:-1] and ends[-1] == plan.lds.bytes
+    rows, columns = -(-m // tiling.tile_m), -(-n // tiling.tile_n)
+    assert rows * columns * one.size("batch") == tilings.workgroups(one, tiling)
+
+
+def test_every_candidate_is_a_plan_or_has_a_reason():
+    for one in (LARGE, gemms(77, 130, 100, 3, "nk"), gemms(1, 1, 1, 1)):
+        for candidate in tilings.candidates(one, GFX942):
+            found = tilings.check(one, candidate, GFX942)
+            assert isinstance(found, Plan) or found.reason
+
+
+def test_more_of_one_problem_never_gets_a_smaller_account():
+    """The dual tile M x (N + N) has the LDS of a single tile M x 2N."""
+    dual = tilings.account_of(LARGE, Tiling(256, 128, 64, 4, 2, "32x32x8"), GFX942)
+    single = tilings.account_of(gemms(4096, 8192, 4096, 1), Tiling(256, 256, 64, 4, 2, "32x32x8"), GFX942)
+    assert dual.bytes == single.bytes == 65536
+
+
+def test_a_tiling_is_printed_with_the_columns_of_each_gemm():
+    tiling = Tiling(256, 128, 64, 4, 2, "32x32x8")
+    assert [tiling.text(count) for count in (1, 2, 3)] == ["256x128x64", "256x(128+128)x64", "256x(128+128+128)x64"]
+
+
+def test_operands_are_named_by_what_is_distinct():
+    two = gemms(64, 64, 64, 2)
+    assert tilings.operand_names(two) == ("A", "B0", "B1")
+    assert tilings.operand_names(gemms(64, 64, 64, 1)) == ("A", "B")
+    other = replace(two.a[0], array=9)
+    assert tilings.operand_names(replace(two, a=(two.a[0], other))) == ("A0", "B0", "A1", "B1")
+    assert tilings.operand_names(replace(two, a=(two.a[0], other), b=(two.b[0],) * 2)) == ("A0", "B", "A1")
+
+
+@pytest.mark.parametrize(("layout", "direction"), [("kn", "row"), ("nk", "k")])
+def test_the_contiguous_direction_is_that_of_memory(layout, direction):
+    one = gemms(64, 96, 32, 2, layout)
+    assert [tilings.contiguous(one, access) for access in one.operands] == ["k", direction, direction]
+
+
+def test_the_results_run_along_the_contiguous_dim_of_the_output():
+    assert tilings.output_direction(gemms(64, 64, 64)) == "n"
+    transposed = problem(("m", "n", "k"), (64, 64, 64), (0, 2), (2, 1), (1, 0))
+    assert tilings.output_direction(canonical(transposed)) == "m"
+    assert tilings.output_direction(gemms(64, 1, 64)) == "m", "a single column is contiguous along m"
+
+
+@pytest.mark.parametrize(
+    ("n", "offset", "width"),
+    [(128, 0, 8), (128, 4, 4), (130, 0, 2), (77, 0, 1), (64, 2, 2)],
+)
+def test_a_vector_access_is_as_wide_as_strides_and_offset_allow(n, offset, width):
+    one = gemms(64, n, 64, 1)
+    b = Access(1, "f16", offset, one.b[0].strides, one.b[0].array_elements)
+    assert tilings.access_vector(one, b, 1, 8) == width
+    assert tilings.access_vector(one, b, 2, 8) == 1, "k is not contiguous"
