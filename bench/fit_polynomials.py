@@ -62,7 +62,25 @@ TABLE: dict[str, tuple[str, Callable[[float], float], float, float, int, bool]] 
     ),
 }
 
+
+def two_over_pi(pieces: int) -> list[int]:
+    """2/pi in 24-bit integers, the first worth 2**-24, with pi = 16 arctan(1/5) - 4 arctan(1/239)."""
+    bits = 24 * pieces + 64
+
+    def arctan_inverse(n: int) -> int:
+        power, total, k = (1 << bits) // n, 0, 1
+        while power:
+            total += power // k if k % 4 == 1 else -(power // k)
+            power, k = power // (n * n), k + 2
+        return total
+
+    pi = 16 * arctan_inverse(5) - 4 * arctan_inverse(239)
+    ratio = (2 << 2 * bits) // pi
+    return [ratio >> bits - 24 * (number + 1) & 0xFFFFFF for number in range(pieces)]
+
+
 if __name__ == "__main__":
+    print(f"TWO_OVER_PI = ({', '.join(f'0x{one:06X}' for one in two_over_pi(8))})")
     for name, (text, function, low, high, degree, relative) in TABLE.items():
         coefficients, error = fit(function, low, high, degree, relative)
         print(f"# {text}; {'relative' if relative else 'absolute'} error {error:.1e} = 2^{math.log2(error):.1f}")

@@ -14,6 +14,7 @@ _LIBRARY = {
     "__ocml_exp2_f32": "llvm.amdgcn.exp2.f32",
     "__ocml_log2_f32": "llvm.amdgcn.log.f32",
     "__ocml_floor_f32": "llvm.floor.f32",
+    "__ocml_floor_f64": "llvm.floor.f64",
     "__ocml_ceil_f32": "llvm.ceil.f32",
 }
 _GENERAL = {"llvm.intr.exp2": "llvm.amdgcn.exp2.f32", "llvm.intr.log2": "llvm.amdgcn.log.f32"}

@@ -31,7 +31,6 @@ _FORMULAS: dict[str, Callable[[Num, Grade], Num]] = {
         *("tanh", "erf", "erfc", "sinh", "cosh", "sin", "cos", "tan", "atan"),
     )
 }
-_HALF_ONLY = ("math.sin", "math.cos", "math.tan")
 _NO_SINGLE = ("math.erfc",)
 # f32 results that end in f16 or bf16 and may be of v_exp and v_rcp grade; erf is not, as 1 + erf(x) cancels.
 _LOOSE = frozenset(_FORMULAS) - {"math.erf", "math.atan", "math.sin", "math.cos", "math.tan"}
@@ -139,8 +138,8 @@ def _grade(op: ir.Operation, kind: str, grades: Grades) -> Grade:
         grade = loose if loose is Grade.SINGLE else Grade.HALF if flushed else Grade.BFLOAT
     else:
         raise _refused(op, f"is on {kind}, and kernels compute in f32; cast to f32 before it")
-    if (op.name in _HALF_ONLY and grade is not Grade.HALF) or (op.name in _NO_SINGLE and grade is Grade.SINGLE):
-        raise _refused(op, f"has no expansion for {kind}, whose operands span f32's range; cast to f16 before it")
+    if op.name in _NO_SINGLE and grade is Grade.SINGLE:
+        raise _refused(op, f"has no expansion for {kind}; cast to f16 before it")
     return grade
 
 
@@ -178,9 +177,6 @@ def _powf(op: ir.Operation, kind: str, grades: Grades) -> Job:
     if exponent is not None and exponent == int(exponent) and abs(exponent) <= 8:
         return _whole_power(op, int(exponent), grade)
 
-    if grade is Grade.SINGLE:
-        raise _refused(op, f"has no expansion for {kind} unless its result ends in f16; use a constant whole exponent")
-
     def build() -> list[ir.Value]:
         x, y = (_wide(op, operand) for operand in op.operands)
         # f32 operands of a result that ends in f16 still have f32's range
@@ -205,12 +201,11 @@ def _whole_power(op: ir.Operation, exponent: int, grade: Grade) -> Job:
 
 
 def _sincos(op: ir.Operation, kind: str, grades: Grades) -> Job:
-    if kind != "f16":
-        raise _refused(op, f"has no expansion for {kind}, whose operands span f32's range; cast to f16 before it")
+    grade = _NARROW.get(kind, Grade.SINGLE)
 
     def build() -> list[ir.Value]:
         x = _wide(op, op.operands[0])
-        return [_narrow(op, functions.sin(x, Grade.HALF)), _narrow(op, functions.cos(x, Grade.HALF))]
+        return [_narrow(op, functions.sin(x, grade)), _narrow(op, functions.cos(x, grade))]
 
     return build
 

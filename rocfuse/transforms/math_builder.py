@@ -1,4 +1,4 @@
-"""Write f32 formulas that become arith and math ops: `x * x + 1.0` builds a mulf, a constant and an addf.
+"""Write f32 (and a few f64) formulas that become ops: `x * x + 1.0` builds a mulf, a constant and an addf.
 
 Works on scalars and on vectors alike; constants are splatted. Only ops that reach one or a few gfx942 instructions are
 built. Three of them are asked for with `fastmath<afn>` and then mean the hardware instruction itself:
@@ -12,7 +12,7 @@ each within 1 ulp, with denormal f32 inputs and results flushed to zero.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from mlir import ir
@@ -24,26 +24,27 @@ _PREDICATES = {"oeq": 1, "ogt": 2, "oge": 3, "olt": 4, "ole": 5, "one": 6, "ueq"
 
 @dataclass(frozen=True)
 class Builder:
-    """Where ops go: their location and whether they are scalars (shape None) or vectors of a shape."""
+    """Where ops go: their location, whether they are scalars (shape None) or vectors of a shape, and in f32 or f64."""
 
     shape: tuple[int, ...] | None
     location: ir.Location
+    double: bool = False
 
     def type(self, element: ir.Type) -> ir.Type:
         """The scalar or vector type of one element type."""
         return element if self.shape is None else ir.VectorType.get(self.shape, element)
 
     def constant(self, value: float) -> Num:
-        """An f32 constant; `value` is rounded to f32 here, so that the IR shows what is used."""
-        element = ir.F32Type.get()
-        attribute: ir.Attribute = ir.FloatAttr.get(element, float(np.float32(value)))
+        """A float constant; for f32 `value` is rounded here, so that the IR shows what is used."""
+        element = ir.F64Type.get() if self.double else ir.F32Type.get()
+        attribute: ir.Attribute = ir.FloatAttr.get(element, value if self.double else float(np.float32(value)))
         if self.shape is not None:
             attribute = ir.DenseElementsAttr.get_splat(self.type(element), attribute)
         return Num(self, arith.constant(self.type(element), attribute, loc=self.location))
 
     def integer(self, value: int) -> ir.Value:
-        """An i32 constant of this shape."""
-        element = ir.IntegerType.get_signless(32)
+        """An integer constant of this shape, as wide as the floats."""
+        element = ir.IntegerType.get_signless(64 if self.double else 32)
         attribute: ir.Attribute = ir.IntegerAttr.get(element, value)
         if self.shape is not None:
             attribute = ir.DenseElementsAttr.get_splat(self.type(element), attribute)
@@ -75,7 +76,7 @@ class Flag:
 
 @dataclass(frozen=True)
 class Num:
-    """An f32 value (or vector of them) with operators. Comparisons are methods named as arith.cmpf's predicates."""
+    """A float value (or vector of them) with operators. Comparisons are methods named as arith.cmpf's predicates."""
 
     builder: Builder
     value: ir.Value
@@ -164,13 +165,34 @@ class Num:
         build = self.builder
         return Flag(build, arith.cmpf(_PREDICATES[predicate], self.value, self._other(other), loc=build.location))
 
+    def to_double(self) -> Num:
+        """The same number in f64."""
+        build = replace(self.builder, double=True)
+        return Num(build, arith.extf(build.type(ir.F64Type.get()), self.value, loc=build.location))
+
+    def to_single(self) -> Num:
+        """An f64 number rounded to f32."""
+        build = replace(self.builder, double=False)
+        return Num(build, arith.truncf(build.type(ir.F32Type.get()), self.value, loc=build.location))
+
     def power_of_two(self) -> Num:
-        """2**self, exactly, for whole numbers from -126 to 127."""
+        """2**self of an f64 whole number from -1022 to 1023, exactly."""
         build = self.builder
-        integers = build.type(ir.IntegerType.get_signless(32))
-        exponent = arith.addi(arith.fptosi(integers, self.value, loc=build.location), build.integer(127))
-        bits = arith.shli(exponent, build.integer(23), loc=build.location)
+        exponent = arith.fptosi(build.type(ir.IntegerType.get_signless(64)), self.value, loc=build.location)
+        biased = arith.addi(exponent, build.integer(1023), loc=build.location)
+        bits = arith.shli(biased, build.integer(52), loc=build.location)
         return self._wrap(arith.bitcast(self.value.type, bits, loc=build.location))
+
+    def split_exponent(self) -> tuple[Num, Num]:
+        """(e, m) with self = 2**e m and sqrt(1/2) <= m < sqrt(2), of a positive, finite f64 number."""
+        build, location = self.builder, self.builder.location
+        integers = build.type(ir.IntegerType.get_signless(64))
+        bits = arith.bitcast(integers, self.value, loc=location)
+        above = arith.subi(bits, build.integer(0x3FE6A09E667F3BCD), loc=location)  # the bits of sqrt(1/2)
+        exponent = arith.shrsi(above, build.integer(52), loc=location)
+        mantissa = arith.subi(bits, arith.shli(exponent, build.integer(52), loc=location), loc=location)
+        number = arith.sitofp(self.value.type, exponent, loc=location)
+        return self._wrap(number), self._wrap(arith.bitcast(self.value.type, mantissa, loc=location))
 
     def _approximate(self, name: str, *operands: ir.Value) -> Num:
         attributes = {"fastmath": ir.Attribute.parse(_AFN)}

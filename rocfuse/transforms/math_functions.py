@@ -171,35 +171,63 @@ def cbrt(x: Num, grade: Grade) -> Num:
     return y.copysign(x)
 
 
-def _sine_cosine(x: Num) -> tuple[Num, Num]:
-    """sin and cos for |x| <= 65504: r = x - n pi/2 in two fused steps, exact to 2**-34 as n has 16 bits."""
-    n = (x * (2 / math.pi)).round_even()
-    r = n.fma(-1.5707963705062866, x)  # pi/2 rounded to f32, and what it lacks
-    r = n.fma(4.371139000186241e-08, r)
+def _quarter_turns(x: Num, grade: Grade) -> tuple[Num, Num]:
+    """|x| in quarter turns: the nearest whole number modulo 4, and the angle in radians that is left.
+
+    HALF: |x| <= 65504, so that n has 16 bits and two fused steps are exact to 2**-34. Else in f64: |x| times 24-bit
+    pieces of 2/pi is exact, each product is reduced modulo 4 turns, which is exact too, and the rest is summed; for
+    SINGLE with the rounding errors of the sum (D. Knuth's TwoSum), as the rest can be as small as 2**-29.
+    """
+    if grade is Grade.HALF:
+        n = (abs(x) * (2 / math.pi)).round_even()
+        r = n.fma(-1.5707963705062866, abs(x))  # pi/2 rounded to f32, and what it lacks
+        return n - (n * 0.25).floor() * 4.0, n.fma(4.371139000186241e-08, r)
+    a = abs(x).to_double()
+    total = error = a.builder.constant(0.0)
+    for number, piece in reversed(list(enumerate(poly.TWO_OVER_PI))):
+        product = a * (piece * 2.0 ** (-24 * (number + 1)))
+        part = (product * 0.25).floor().fma(-4.0, product)
+        new = total + part
+        if grade is Grade.SINGLE:
+            kept = new - total
+            error = error + ((total - (new - kept)) + (part - kept))
+        total = new
+    n = total.round_even()
+    r = ((total - n) + error) * (math.pi / 2)
+    return (n - (n * 0.25).floor() * 4.0).to_single(), r.to_single()
+
+
+def _sine_cosine(x: Num, grade: Grade) -> tuple[Num, Num]:
+    """sin and cos of |x|."""
+    quadrant, r = _quarter_turns(x, grade)
     t = r * r
-    sin, cos = r * t.polynomial(poly.SIN), t.polynomial(poly.COS)
-    quadrant = n - (n * 0.25).floor() * 4.0
+    sine, cosine = r * t.polynomial(poly.SIN), t.polynomial(poly.COS)
     odd = quadrant.compare("oeq", 1.0) | quadrant.compare("oeq", 3.0)
-    negative_sin = quadrant.compare("oge", 2.0)
-    negative_cos = quadrant.compare("oeq", 1.0) | quadrant.compare("oeq", 2.0)
-    sin, cos = odd.select(cos, sin), odd.select(sin, cos)
-    return negative_sin.select(-sin, sin), negative_cos.select(-cos, cos)
+    negative_sine = quadrant.compare("oge", 2.0)
+    negative_cosine = quadrant.compare("oeq", 1.0) | quadrant.compare("oeq", 2.0)
+    sine, cosine = odd.select(cosine, sine), odd.select(sine, cosine)
+    return negative_sine.select(-sine, sine), negative_cosine.select(-cosine, cosine)
+
+
+def _odd(x: Num, value: Num) -> Num:
+    """A function of |x| as an odd function of x; x itself where that is 0."""
+    return x.compare("oeq", 0.0).select(x, x.compare("olt", 0.0).select(-value, value))
 
 
 def sin(x: Num, grade: Grade) -> Num:
-    """The sine. HALF only. The sign of zero is kept."""
-    return x.compare("oeq", 0.0).select(x, _sine_cosine(x)[0])
+    """The sine."""
+    return _odd(x, _sine_cosine(x, grade)[0])
 
 
 def cos(x: Num, grade: Grade) -> Num:
-    """The cosine. HALF only."""
-    return _sine_cosine(x)[1]
+    """The cosine."""
+    return _sine_cosine(x, grade)[1]
 
 
 def tan(x: Num, grade: Grade) -> Num:
-    """The tangent. HALF only."""
-    sine, cosine = _sine_cosine(x)
-    return x.compare("oeq", 0.0).select(x, sine * cosine.hardware_reciprocal())
+    """The tangent."""
+    sine, cosine = _sine_cosine(x, grade)
+    return _odd(x, divide(sine, cosine, Grade.HALF if grade is Grade.HALF else Grade.BFLOAT))
 
 
 def atan(x: Num, grade: Grade) -> Num:
@@ -213,9 +241,30 @@ def atan(x: Num, grade: Grade) -> Num:
 
 
 def power(x: Num, y: Num, grade: Grade) -> Num:
-    """x**y as 2**(y log2|x|), with C's special cases. HALF and BFLOAT."""
-    product = y * log2(abs(x), grade)
-    return _power_cases(x, y, exp2(product, grade))
+    """x**y as 2**(y log2|x|), with C's special cases; for SINGLE the logarithm and the power are in f64."""
+    if grade is not Grade.SINGLE:
+        return _power_cases(x, y, exp2(y * log2(abs(x), grade), grade))
+    size = _double_power(abs(x).to_double(), y.to_double()).to_single()
+    rising = y.compare("ogt", 0.0)
+    size = x.compare("oeq", 0.0).select(rising.select(0.0, INFINITY), size)
+    size = abs(x).compare("oeq", INFINITY).select(rising.select(INFINITY, 0.0), size)
+    return _power_cases(x, y, x.compare("uno", y).select(NAN, size))
+
+
+def _double_power(x: Num, y: Num) -> Num:
+    """x**y for f64 x > 0 within 2**-36, at least 2**-300 and at most 2**300.
+
+    log2(m) = 2/ln2 (s + s**3/3 + s**5/5 + ...) with s = (m-1)/(m+1); 2**f by its Taylor series.
+    """
+    exponent, m = x.split_exponent()
+    s = (m - 1.0) / (m + 1.0)
+    series = (s * s).polynomial([2 * LOG2_E / (2 * k + 1) for k in range(8, -1, -1)])
+    product = y * s.fma(series, exponent)
+    product = product.compare("ogt", 300.0).select(300.0, product)
+    product = product.compare("olt", -300.0).select(-300.0, product)
+    n = product.round_even()
+    taylor = [LN2**k / math.factorial(k) for k in range(10, -1, -1)]
+    return (product - n).polynomial(taylor) * n.power_of_two()
 
 
 def _power_cases(x: Num, y: Num, size: Num) -> Num:

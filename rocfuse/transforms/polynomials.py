@@ -125,3 +125,14 @@ LOG2 = (
     0.9617967009544373,
     2.885390043258667,
 )
+# 2/pi in pieces of 24 bits, the first one worth 2**-24: enough for f32's range (Machin's formula for pi, in integers)
+TWO_OVER_PI = (
+    0xA2F983,
+    0x6E4E44,
+    0x1529FC,
+    0x2757D1,
+    0xF534DD,
+    0xC0DB62,
+    0x95993C,
+    0x439041,
+)
