@@ -142,10 +142,14 @@ def _verdict(region: _Region, others: list[ir.Operation]) -> Refusal | None:
         kept = ", ".join(sorted({op.name for op in others}))
         return _refusal(
             others[0],
-            f"{len(region.slices)} slices read the product, and so does {kept}, which needs all of it; "
+            f"{_count(region.slices)} of the product, and {kept} reads all of it; "
             "slice for every reader or for none",
         )
     return None
+
+
+def _count(slices: list[ir.Operation]) -> str:
+    return f"{len(slices)} slice{'s' if len(slices) > 1 else ''}"
 
 
 def _refusal(op: ir.Operation, text: str) -> Refusal:

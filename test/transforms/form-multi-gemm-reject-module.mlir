@@ -1,0 +1,42 @@
+// A module is one function with one pattern and no effects; others come out as they went in.
+// RUN: %rocfuse-opt %s --rocfuse-normalize --rocfuse-split-sliced-gemms --rocfuse-form-multi-gemm --split-input-file --verify-diagnostics | FileCheck %s
+
+// expected-remark @below {{rocfuse-form-multi-gemm: nothing to fuse: no product of two tensors; a linalg or tosa matmul is needed}}
+func.func @nothing(%x: tensor<5x6xf16>) -> tensor<5x6xf16> {
+  %r = math.exp %x : tensor<5x6xf16>
+  return %r : tensor<5x6xf16>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @one(
+//   CHECK-NOT: multi_gemm
+func.func @one(%x: tensor<5x7xf16>, %w: tensor<7x6xf16>, %c: tensor<5x6xf32>) -> tensor<5x6xf32> {
+  %p = linalg.matmul ins(%x, %w : tensor<5x7xf16>, tensor<7x6xf16>) outs(%c : tensor<5x6xf32>) -> tensor<5x6xf32>
+  return %p : tensor<5x6xf32>
+}
+// expected-remark @below {{2 functions in the module, 2 of them with products (need 1 in all); compile each function by itself}}
+func.func @another(%x: tensor<5x7xf16>, %w: tensor<7x6xf16>, %c: tensor<5x6xf32>) -> tensor<5x6xf32> {
+  %p = linalg.matmul ins(%x, %w : tensor<5x7xf16>, tensor<7x6xf16>) outs(%c : tensor<5x6xf32>) -> tensor<5x6xf32>
+  return %p : tensor<5x6xf32>
+}
+
+// -----
+
+func.func @two_patterns(%x: tensor<5x7xf16>, %w: tensor<7x6xf16>, %c: tensor<5x6xf32>, %v: tensor<7x8xf16>, %d: tensor<5x8xf32>)
+    -> (tensor<5x6xf32>, tensor<5x8xf32>) {
+  %p = linalg.matmul ins(%x, %w : tensor<5x7xf16>, tensor<7x6xf16>) outs(%c : tensor<5x6xf32>) -> tensor<5x6xf32>
+  %q = linalg.matmul ins(%x, %v : tensor<5x7xf16>, tensor<7x8xf16>) outs(%d : tensor<5x8xf32>) -> tensor<5x8xf32>
+  // expected-remark @below {{the results have different shapes, 5x6 and 5x8; one kernel has one output shape}}
+  return %p, %q : tensor<5x6xf32>, tensor<5x8xf32>
+}
+
+// -----
+
+func.func private @print(tensor<5x6xf32>)
+func.func @effect(%x: tensor<5x7xf16>, %w: tensor<7x6xf16>, %c: tensor<5x6xf32>) -> tensor<5x6xf32> {
+  %p = linalg.matmul ins(%x, %w : tensor<5x7xf16>, tensor<7x6xf16>) outs(%c : tensor<5x6xf32>) -> tensor<5x6xf32>
+  // expected-remark @below {{func.call in the function; a kernel is made of tensor, linalg and arith ops}}
+  call @print(%p) : (tensor<5x6xf32>) -> ()
+  return %p : tensor<5x6xf32>
+}
