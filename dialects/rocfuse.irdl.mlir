@@ -52,6 +52,27 @@ irdl.dialect @rocfuse {
   // All waves of the workgroup have finished their LDS accesses up to here.
   irdl.operation @barrier {}
 
+  // All but the last `outstanding` LDS accesses of this wave are done.
+  irdl.operation @wait_lds {
+    %outstanding = irdl.base "#builtin.integer"
+    irdl.attributes {"outstanding" = %outstanding}
+  }
+
+  // All but the last `outstanding` loads from memory of this wave are done.
+  irdl.operation @wait_memory {
+    %outstanding = irdl.base "#builtin.integer"
+    irdl.attributes {"outstanding" = %outstanding}
+  }
+
+  // Steps before this stay before steps after it.
+  irdl.operation @keep_order {}
+
+  // Ask the backend's scheduler for one of its instruction patterns in this block.
+  irdl.operation @schedule_hint {
+    %iglp = irdl.base "#builtin.integer"
+    irdl.attributes {"iglp" = %iglp}
+  }
+
   // Load this lane's part of a 128-bit wide k slice of one block of rows.
   irdl.operation @fragment_read {
     %buffer = irdl.base "!builtin.memref"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from mlir import ir
@@ -99,8 +98,8 @@ def compile(
 ) -> CodeObject:
     """Compile a module to a code object and its contract.
 
-    `options` maps pass names to their option texts, `on_remark(location, message)` receives remarks and `on_stage(name)`
-    the name of each stage as it starts. Raises CompileError for a program that cannot be compiled.
+    `options` maps pass names to their option texts, `on_remark(location, message)` receives remarks and
+    `on_stage(name)` the name of each stage as it starts. Raises CompileError for a program that cannot be compiled.
     """
     row = get_target(target)
     stage = on_stage or (lambda name: None)

@@ -68,8 +68,7 @@ class _Reader:
             if product < 0
         ]
         outputs = [
-            self._output(index, one, to_loop)
-            for index, one in zip(self._returned(), maps[len(inputs) :], strict=True)
+            self._output(index, one, to_loop) for index, one in zip(self._returned(), maps[len(inputs) :], strict=True)
         ]
         name = ir.StringAttr(self.func.attributes["sym_name"]).value
         names = tuple(f"arg{i}" for i in range(len(self.arguments)))
@@ -119,9 +118,7 @@ class _Reader:
         if number not in self.array_of_argument:
             self.array_of_argument[number] = len(self.arrays)
             argument = self.arguments[number]
-            self.arrays.append(
-                Array(f"arg{number}", "in", _element(argument.type), _shape(argument), argument.type)
-            )
+            self.arrays.append(Array(f"arg{number}", "in", _element(argument.type), _shape(argument), argument.type))
         index = self.array_of_argument[number]
         strides = tuple(view.strides[strides_of[d]] if d in strides_of else 0 for d in range(len(self.dims)))
         array = self.arrays[index]

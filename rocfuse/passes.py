@@ -73,6 +73,7 @@ _MODULES: dict[str, str] = {
     "rocfuse-expand-math": "rocfuse.transforms.expand_math",
     "rocfuse-plan-kernels": "rocfuse.transforms.plan_kernels",
     "rocfuse-lower-to-gpu": "rocfuse.lowering.lower_to_gpu",
+    "rocfuse-pipeline-loop": "rocfuse.lowering.pipeline_loop",
     "rocfuse-lower-to-amdgpu": "rocfuse.lowering.lower_to_amdgpu",
     "rocfuse-lower-to-llvm": "rocfuse.lowering.lower_to_llvm",
     "rocfuse-verify": "rocfuse.transforms.verify",

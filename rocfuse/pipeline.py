@@ -21,6 +21,7 @@ DEFAULT_PASSES: tuple[str, ...] = (
     "rocfuse-expand-math",  # after fusing, so that only the combine of a kernel is touched and the rest stays as given
     "rocfuse-plan-kernels",  # last at tensor level: the account is of the kernel as it will be lowered
     "rocfuse-lower-to-gpu",  # grid, K loop and LDS tiles as the plan says
+    "rocfuse-pipeline-loop",  # on whole steps, before they are instructions; it only reorders and copies them
     "rocfuse-lower-to-amdgpu",  # steps become instructions only when their order is final
     "rocfuse-lower-to-llvm",  # upstream conversions, once nothing of ours is left
 )

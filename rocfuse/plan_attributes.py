@@ -36,6 +36,8 @@ class KernelPlan:
     copies: tuple[Copy, ...]
     swizzles: tuple[Swizzle, ...]
     buffers: tuple[Buffer, ...]
+    stages: int
+    schedule: str
     lds_bytes: int
     register_budget: int
 
@@ -73,6 +75,10 @@ class KernelPlan:
     def blocks_n(self) -> int:
         """Accumulator blocks of a wave along n, in each product."""
         return self.wave_n // self.block_n
+
+    def buffer(self, operand: int, stage: int) -> Buffer:
+        """The planned LDS buffer of an operand's tile."""
+        return next(b for b in self.buffers if b.name == self.names[operand] and b.stage == stage)
 
     def rows(self, operand: int) -> int:
         """Rows of an operand's tile: of A, or columns of B."""
@@ -114,6 +120,8 @@ def read_plan(attribute: ir.DictAttr, target: Target) -> KernelPlan:
         tuple(copies),
         tuple(swizzles),
         tuple(buffers),
+        values["stages"],
+        values["schedule"],
         values["lds_bytes"],
         values["register_budget"],
     )

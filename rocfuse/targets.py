@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from rocfuse.layouts import LinearMap, linear_map
 from rocfuse.diagnostics import UsageError
+from rocfuse.layouts import LinearMap, linear_map
 
 
 @dataclass(frozen=True)

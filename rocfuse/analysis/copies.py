@@ -1,9 +1,9 @@
 """How the threads of a workgroup bring one operand tile from memory to LDS.
 
-A tile is `rows` x `tile_k` (rows of A, columns of B), kept in LDS with k contiguous. A thread's unit of work is a block of
-`unit_rows` x `unit_k` elements, loaded with `loads` loads of `vector` elements and written to LDS as `unit_rows` writes of
-`unit_k` elements; units are dealt to threads in order, the contiguous direction first, so that neighbouring lanes read
-neighbouring addresses. Pure: no MLIR.
+A tile is `rows` x `tile_k` (rows of A, columns of B), kept in LDS with k contiguous. A thread's unit of work is a block
+of `unit_rows` x `unit_k` elements, loaded with `loads` loads of `vector` elements and written to LDS as `unit_rows`
+writes of `unit_k` elements; units are dealt to threads in order, the contiguous direction first, so that neighbouring
+lanes read neighbouring addresses. Pure: no MLIR.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from rocfuse.analysis.copies import Copy, LDS_ACCESS_BYTES, plan_copy
+from rocfuse.analysis.copies import LDS_ACCESS_BYTES, Copy, plan_copy
 from rocfuse.analysis.lds import LdsAccount, account
 from rocfuse.analysis.problem import Access, Problem
 from rocfuse.analysis.registers import RegisterNeed, budget, most_registers, waves_per_simd
@@ -16,6 +16,9 @@ from rocfuse.targets import MatrixInstruction, Target
 # Bytes that a compute unit draws from L2 a cycle (64 B/clk on CDNA3), and what a workgroup costs beside its loop.
 _FILL_BYTES_PER_CYCLE = 64
 _WORKGROUP_CYCLES = 2000
+
+MOST_STAGES = 3
+SCHEDULES = ("plain", "prefetch", "iglp", "interleaved")
 
 ELEMENT_BYTES: Mapping[str, int] = {"f16": 2, "bf16": 2, "f32": 4}
 
@@ -31,6 +34,7 @@ class Tiling:
     waves_n: int
     matrix_op: str
     stages: int = 1
+    schedule: str = "interleaved"
 
     @property
     def waves(self) -> int:
@@ -202,7 +206,7 @@ def contiguous(problem: Problem, access: Access) -> str:
 
 
 def output_direction(problem: Problem) -> str:
-    """Along which of m and n a lane's consecutive results are stored: the one that is contiguous in the first output."""
+    """Along which of m and n a lane's consecutive results are stored: what is contiguous in the first output."""
     m, n = problem.dims("m")[0], problem.dims("n")[0]
     first = problem.outputs[0]
     return "m" if first.stride(m) == 1 and first.stride(n) != 1 else "n"
@@ -238,8 +242,13 @@ def _shape_reasons(problem: Problem, tiling: Tiling, row: MatrixInstruction, tar
     for name, value in (("tile-m", tiling.tile_m), ("tile-n", tiling.tile_n), ("tile-k", tiling.tile_k)):
         if value < 1 or value & (value - 1):
             yield f"{name} {value} is not a power of two"
-    if tiling.stages != 1:
-        yield f"stages {tiling.stages} > 1, which is not lowered yet"
+    if not 1 <= tiling.stages <= MOST_STAGES:
+        yield f"stages {tiling.stages} is not between 1 and {MOST_STAGES}"
+    steps = -(-problem.size("k") // tiling.tile_k)
+    if tiling.stages > steps:
+        yield f"stages {tiling.stages} > {steps}, the tiles of k {problem.size('k')}"
+    if tiling.schedule == "plain" and tiling.stages != 1:
+        yield f"stages {tiling.stages} > 1: the plain schedule has one stage"
     if tiling.waves > target.max_workgroup_waves:
         yield f"waves {tiling.waves} > {target.max_workgroup_waves} in a workgroup"
     # the product is computed transposed, so the instruction's n runs along our m; all rows of the table are square
@@ -267,6 +276,8 @@ def _registers(
     lanes = tiling.waves * target.wave_lanes
     accumulators = problem.gemms * tiling.tile_m * tiling.tile_n // lanes
     blocks_m, blocks_n = tiling.tile_m // tiling.waves_m // row.m, tiling.tile_n // tiling.waves_n // row.n
-    fragments = (blocks_m + problem.gemms * blocks_n) * LDS_ACCESS_BYTES // 4
+    # a pipelined loop reads the fragments of the next k slice while it multiplies this one
+    slices = 1 if tiling.schedule == "plain" else 2
+    fragments = slices * (blocks_m + problem.gemms * blocks_n) * LDS_ACCESS_BYTES // 4
     moved = sum(copy.parts * copy.unit_rows * copy.unit_k for copy in copies) * 2 // 4
     return RegisterNeed(accumulators, fragments, moved)

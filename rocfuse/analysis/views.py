@@ -6,6 +6,7 @@ the argument. All functions here are pure.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -48,7 +49,7 @@ def collapsed(view: View, groups: Sequence[Sequence[int]]) -> View | None:
     sizes, strides = [], []
     for group in groups:
         real = [d for d in group if view.sizes[d] != 1]
-        if any(view.strides[a] != view.strides[b] * view.sizes[b] for a, b in zip(real, real[1:], strict=False)):
+        if any(view.strides[a] != view.strides[b] * view.sizes[b] for a, b in itertools.pairwise(real)):
             return None
         sizes.append(math.prod(view.sizes[d] for d in group))
         strides.append(view.strides[real[-1]] if real else 1)

@@ -20,8 +20,8 @@ def emit_combine(
 ) -> None:
     """Emit reads of the extra operands, the body and the stores, one accumulator block after another.
 
-    `accumulators[g][i * blocks_n + j]` is block (i, j) of product g. A block of an extra operand that does not depend on
-    m (or n) is read once for all rows (columns).
+    `accumulators[g][i * blocks_n + j]` is block (i, j) of product g. A block of an extra operand that does not depend
+    on m (or n) is read once for all rows (columns).
     """
     m0, n0 = (ix.value_of(term) for term in origin)
     seen: dict[tuple[int, int, int], ir.Value] = {}
@@ -42,9 +42,7 @@ def emit_combine(
                 )
 
 
-def _tile_read(
-    view: ir.Value, origin: tuple[ir.Value, ir.Value], block: tuple[int, int], plan: KernelPlan
-) -> ir.Value:
+def _tile_read(view: ir.Value, origin: tuple[ir.Value, ir.Value], block: tuple[int, int], plan: KernelPlan) -> ir.Value:
     kind = ir.VectorType.get([plan.instruction.accumulator_elements], ir.MemRefType(view.type).element_type)
     op = ir.Operation.create(
         "rocfuse.tile_read", results=[kind], operands=[view, *origin], attributes={"block": _block(*block)}

@@ -16,7 +16,7 @@ def blockwise_form(module: ir.Module) -> str | None:
 
 def wave_form(module: ir.Module) -> str | None:
     """Kernels are gpu.funcs of upstream ops that one lane executes; no step is left."""
-    return _kernels(module, "gpu.func", (*_KERNEL, "amdgpu."))
+    return _kernels(module, "gpu.func", (*_KERNEL, "amdgpu.", "rocdl."))
 
 
 def llvm_form(module: ir.Module) -> str | None:

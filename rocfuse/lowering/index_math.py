@@ -5,10 +5,12 @@ Terms are Python ints or i32 values; a sum or product of ints stays an int, so c
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 from mlir import ir
 from mlir.dialects import arith
 
-Term = int | ir.Value
+Term: TypeAlias = int | ir.Value
 
 
 def constant(value: int) -> ir.Value:

@@ -1,4 +1,4 @@
-"""rocfuse-lower-to-amdgpu: blockwise steps become vector loads and stores, swizzled LDS accesses and matrix instructions."""
+"""rocfuse-lower-to-amdgpu: blockwise steps become vector loads and stores, swizzled LDS accesses and matrix ops."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mlir import ir
-from mlir.dialects import amdgpu, arith, gpu, memref, vector
+from mlir.dialects import amdgpu, arith, gpu, memref, rocdl, vector
 
 from rocfuse.dialect import PLAN, walk
 from rocfuse.lowering import index_math as ix
@@ -21,12 +21,12 @@ from rocfuse.plan_attributes import KernelPlan, read_plan
 class LowerToAmdgpu(Pass):
     """Lower every blockwise step to what one lane does, from the plan and the instruction's lane maps.
 
-        %a0 = "rocfuse.global_read"(%x_view, %m0, %k) {operand = 0, part = 0, masked = 0} : … -> vector<1x8xf16>
-        %acc0 = "rocfuse.mma"(%fa, %fb, %acc)
-      →
-        %buf = amdgpu.fat_raw_buffer_cast %x_flat
-        %a0 = vector.load %buf[%i] : memref<4096xf16, #amdgpu.address_space<fat_raw_buffer>>, vector<8xf16>
-        %t = amdgpu.mfma 32x32x8 %fb_low * %fa_low + %acc    %acc0 = amdgpu.mfma 32x32x8 %fb_high * %fa_high + %t
+      %a0 = "rocfuse.global_read"(%x_view, %m0, %k) {operand = 0, part = 0, masked = 0} : … -> vector<1x8xf16>
+      %acc0 = "rocfuse.mma"(%fa, %fb, %acc)
+    →
+      %buf = amdgpu.fat_raw_buffer_cast %x_flat
+      %a0 = vector.load %buf[%i] : memref<4096xf16, #amdgpu.address_space<fat_raw_buffer>>, vector<8xf16>
+      %t = amdgpu.mfma 32x32x8 %fb_low * %fa_low + %acc    %acc0 = amdgpu.mfma 32x32x8 %fb_high * %fa_high + %t
     """
 
     name = "rocfuse-lower-to-amdgpu"
@@ -50,6 +50,10 @@ class _Lowering:
             "rocfuse.global_read": self._global_read,
             "rocfuse.lds_write": self._lds_write,
             "rocfuse.barrier": self._barrier,
+            "rocfuse.wait_lds": self._wait_lds,
+            "rocfuse.wait_memory": self._wait_memory,
+            "rocfuse.keep_order": self._keep_order,
+            "rocfuse.schedule_hint": self._schedule_hint,
             "rocfuse.fragment_read": self._fragment_read,
             "rocfuse.mma": self._mma,
             "rocfuse.tile_read": self._tile_read,
@@ -67,9 +71,7 @@ class _Lowering:
         def visit(op: ir.Operation) -> ir.WalkResult:
             if op.name == "memref.reinterpret_cast":
                 views.append(op)
-            elif op.name == "memref.view":
-                found.append(op)
-            elif op.name in self.steps:
+            elif op.name == "memref.view" or op.name in self.steps:
                 found.append(op)
             return ir.WalkResult.ADVANCE
 
@@ -136,6 +138,22 @@ class _Lowering:
 
     def _barrier(self, op: ir.Operation) -> list[ir.Value]:
         amdgpu.lds_barrier()
+        return []
+
+    def _wait_lds(self, op: ir.Operation) -> list[ir.Value]:
+        amdgpu.memory_counter_wait(ds=_number(op, "outstanding"))
+        return []
+
+    def _wait_memory(self, op: ir.Operation) -> list[ir.Value]:
+        amdgpu.memory_counter_wait(load=_number(op, "outstanding"))
+        return []
+
+    def _keep_order(self, op: ir.Operation) -> list[ir.Value]:
+        rocdl.sched_barrier(0)
+        return []
+
+    def _schedule_hint(self, op: ir.Operation) -> list[ir.Value]:
+        rocdl.iglp_opt(_number(op, "iglp"))
         return []
 
     def _fragment_read(self, op: ir.Operation) -> list[ir.Value]:

@@ -26,18 +26,18 @@ KERNELS = "kernels"
 class LowerToGpu(Pass):
     """Outline the planned kernel: grid, K loop over blockwise steps, combine on accumulator blocks.
 
-        func.func @f(%x: tensor<…>, %w: tensor<…>) -> tensor<…> {
-          %g:2 = "rocfuse.multi_gemm"() ({…}) {…, rocfuse.plan = {…}}
-          %o = linalg.generic {…} ins(%g#0, %g#1)
-      →
-        gpu.module @kernels {
-          gpu.func @f(%x: memref<…>, %w: memref<…>, %out: memref<…>) workgroup(%lds: memref<49152xi8, …>) kernel {
-            %acc:8 = scf.for %k = %c0 to %K step %tile_k iter_args(…) {
-              %a0 = "rocfuse.global_read"(%x_view, %m0, %k) {operand = 0, part = 0, masked = 0}
-              "rocfuse.barrier"()   "rocfuse.lds_write"(%a0, %a_tile) {operand = 0, part = 0}   "rocfuse.barrier"()
-              %fa = "rocfuse.fragment_read"(%a_tile) {operand = 0, block = 0, k_slice = 0}
-              %acc0 = "rocfuse.mma"(%fa, %fb, %acc) …
-            "rocfuse.tile_write"(%y, %out_view, %m0, %n0) {block = [0, 0]}
+      func.func @f(%x: tensor<…>, %w: tensor<…>) -> tensor<…> {
+        %g:2 = "rocfuse.multi_gemm"() ({…}) {…, rocfuse.plan = {…}}
+        %o = linalg.generic {…} ins(%g#0, %g#1)
+    →
+      gpu.module @kernels {
+        gpu.func @f(%x: memref<…>, %w: memref<…>, %out: memref<…>) workgroup(%lds: memref<49152xi8, …>) kernel {
+          %acc:8 = scf.for %k = %c0 to %K step %tile_k iter_args(…) {
+            %a0 = "rocfuse.global_read"(%x_view, %m0, %k) {operand = 0, part = 0, masked = 0}
+            "rocfuse.barrier"()   "rocfuse.lds_write"(%a0, %a_tile) {operand = 0, part = 0}   "rocfuse.barrier"()
+            %fa = "rocfuse.fragment_read"(%a_tile) {operand = 0, block = 0, k_slice = 0}
+            %acc0 = "rocfuse.mma"(%fa, %fb, %acc) …
+          "rocfuse.tile_write"(%y, %out_view, %m0, %n0) {block = [0, 0]}
     """
 
     name = "rocfuse-lower-to-gpu"
@@ -167,7 +167,7 @@ class _KernelBuilder:
     def _buffer(self, operand: int) -> ir.Value:
         """The operand's tile in the kernel's one LDS block."""
         plan = self.plan
-        planned = next(b for b in plan.buffers if b.name == plan.names[operand] and b.stage == 0)
+        planned = plan.buffer(operand, 0)
         space = ir.Attribute.parse("#gpu.address_space<workgroup>")
         element = _element_type(self.operands[operand].element_type)
         kind = ir.MemRefType.get([plan.rows(operand), plan.tile_k], element, memory_space=space)
@@ -241,7 +241,10 @@ class _KernelBuilder:
 
 
 def _step(
-    name: str, operands: list[ir.Value], result: ir.Type | None = None, attributes: dict[str, ir.Attribute] | None = None
+    name: str,
+    operands: list[ir.Value],
+    result: ir.Type | None = None,
+    attributes: dict[str, ir.Attribute] | None = None,
 ) -> ir.Value | None:
     results = [] if result is None else [result]
     op = ir.Operation.create(f"rocfuse.{name}", results=results, operands=operands, attributes=attributes or {})

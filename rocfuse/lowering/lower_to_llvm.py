@@ -10,14 +10,14 @@ from mlir.passmanager import PassManager
 from rocfuse.lowering.hardware_math import use_hardware_math
 from rocfuse.passes import Pass, PassContext, register
 
-# Inside the gpu.module: loops to branches, addresses to arithmetic, amdgpu and gpu ops to ROCDL; then what remains. Math
-# is kept out of convert-gpu-to-rocdl, which would turn it into calls of a device library, and becomes LLVM intrinsics.
+# Inside the gpu.module: loops to branches, addresses to arithmetic, amdgpu and gpu ops to ROCDL; then what remains.
+# Math is kept out of convert-gpu-to-rocdl, which would turn it into calls of a device library: LLVM has intrinsics.
 _PIPELINE = (
     "builtin.module(gpu.module(canonicalize,cse,loop-invariant-code-motion,expand-strided-metadata,convert-scf-to-cf,"
     "lower-affine,arith-expand,convert-amdgpu-to-rocdl{{chipset={chip}}},"
     "convert-gpu-to-rocdl{{chipset={chip} runtime=HIP use-bare-ptr-memref-call-conv=true "
     "allowed-dialects=arith,cf,func,memref,vector}}),"
-    "convert-vector-to-llvm,convert-math-to-llvm,convert-cf-to-llvm,convert-arith-to-llvm,"
+    "convert-vector-to-llvm,convert-ub-to-llvm,convert-math-to-llvm,convert-cf-to-llvm,convert-arith-to-llvm,"
     "canonicalize,cse,reconcile-unrealized-casts)"
 )
 
@@ -27,9 +27,9 @@ _PIPELINE = (
 class LowerToLlvm(Pass):
     """Convert the wave form to the llvm form with upstream passes: bare pointers in, ROCDL intrinsics inside.
 
-        gpu.func @f(%x: memref<64x64xf16>) kernel { … amdgpu.mfma … }
-      →
-        llvm.func @f(%x: !llvm.ptr) attributes {gpu.kernel, rocdl.kernel} { … rocdl.mfma.f32.32x32x8f16 … }
+      gpu.func @f(%x: memref<64x64xf16>) kernel { … amdgpu.mfma … }
+    →
+      llvm.func @f(%x: !llvm.ptr) attributes {gpu.kernel, rocdl.kernel} { … rocdl.mfma.f32.32x32x8f16 … }
     """
 
     name = "rocfuse-lower-to-llvm"

@@ -76,20 +76,14 @@ def masked_vector(resource: Resource, index: ix.Term, width: int, k: ix.Term, k_
     # the vector straddles the end of K: what follows is padding of the row, which may hold anything
     kind = ir.VectorType(loaded.type)
     zero = arith.constant(kind.element_type, ir.FloatAttr.get(kind.element_type, 0.0))
-    kept = [
-        arith.select(ix.less(ix.add(k, i), k_size), vector.extract(loaded, [], [i]), zero) for i in range(width)
-    ]
+    kept = [arith.select(ix.less(ix.add(k, i), k_size), vector.extract(loaded, [], [i]), zero) for i in range(width)]
     return vector.from_elements(kind, kept)
 
 
-def masked_row(
-    resource: Resource, index: ix.Term, at: tuple[ix.Term, ix.Term], tile: tuple[int, int]
-) -> ix.Term:
+def masked_row(resource: Resource, index: ix.Term, at: tuple[ix.Term, ix.Term], tile: tuple[int, int]) -> ix.Term:
     """`index`, or past the end where the position `at` is outside the array; free where the tile divides the array."""
     conditions = [
-        ix.less(position, size)
-        for position, size, step in zip(at, resource.sizes, tile, strict=True)
-        if size % step
+        ix.less(position, size) for position, size, step in zip(at, resource.sizes, tile, strict=True) if size % step
     ]
     if not conditions:
         return index

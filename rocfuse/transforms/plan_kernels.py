@@ -17,8 +17,8 @@ from rocfuse.analysis.tiling import Limits, Plan, Rejected, Tiling
 from rocfuse.diagnostics import CompileError
 from rocfuse.dialect import MULTI_GEMM, PLAN, walk
 from rocfuse.fused_kernel import FusedKernel, read_kernel
-from rocfuse.plan_attributes import to_attribute
 from rocfuse.passes import Pass, PassContext, register
+from rocfuse.plan_attributes import to_attribute
 from rocfuse.targets import Target
 
 
@@ -27,7 +27,7 @@ from rocfuse.targets import Target
 class PlanKernels(Pass):
     """Choose one tiling for all GEMMs of a kernel and account for its LDS and registers together.
 
-    Candidates are filtered with reasons, one is chosen, and the choice is written into the IR; options pin any part of it.
+    Candidates are filtered with reasons, one is chosen, and the choice is written into the IR; options pin any part.
 
         %g:2 = "rocfuse.multi_gemm"() ({…}) {dims = ["m", "n", "k"]}
       →
@@ -47,7 +47,7 @@ class PlanKernels(Pass):
     waves_n: int | None = None
     matrix_op: str | None = None
     loop_form: Literal["fused"] = "fused"
-    schedule: Literal["plain"] = "plain"
+    schedule: Literal["plain", "prefetch", "iglp", "interleaved"] | None = None
     fuse: Literal["always"] = "always"
     max_lds_bytes: int | None = None
     max_registers: int | None = None
@@ -71,7 +71,9 @@ class PlanKernels(Pass):
             need = elements * tilings.ELEMENT_BYTES[access.element_type]
             if need > target.buffer_extent_bytes:
                 name = kernel.arrays[access.array].name
-                text = f"{name}: extent {need} B > {target.buffer_extent_bytes} B of one buffer resource; split the batch"
+                text = (
+                    f"{name}: extent {need} B > {target.buffer_extent_bytes} B of one buffer resource; split the batch"
+                )
                 raise CompileError(f"{self.name}: {text}", str(kernel.gemm.op.location))
 
     def _plan(self, problem: Problem, target: Target, location: str) -> Plan:
@@ -87,7 +89,7 @@ class PlanKernels(Pass):
     def _pinned(self, tiling: Tiling) -> Tiling:
         pins = {
             name: getattr(self, name)
-            for name in ("tile_m", "tile_n", "tile_k", "stages", "waves_m", "waves_n", "matrix_op")
+            for name in ("tile_m", "tile_n", "tile_k", "stages", "waves_m", "waves_n", "matrix_op", "schedule")
             if getattr(self, name) is not None
         }
         return replace(tiling, **pins)
@@ -142,7 +144,7 @@ def _attribute(plan: Plan, problem: Problem, target: Target) -> ir.DictAttr:
         "matrix_op": tiling.matrix_op,
         "stages": tiling.stages,
         "loop_form": "fused",
-        "schedule": "plain",
+        "schedule": tiling.schedule,
         "contiguous": tilings.output_direction(problem),
         "grid": tilings.workgroups(problem, tiling),
         "copies": copies,

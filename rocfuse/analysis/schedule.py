@@ -1,0 +1,154 @@
+"""The order of the steps of one K tile, as a list. Pure: counts in, slots out.
+
+A pipelined loop iteration multiplies tile i while it brings in later tiles. Its steps are
+
+- `mma` (k slice, number): matrix work of tile i, already in fragments or about to be;
+- `fragment` (k slice, number): LDS reads of tile i; slice `slices` is the first slice of tile i + 1;
+- `write` number: a unit of a later tile goes from registers to LDS; `read` number: the unit after it is loaded;
+- `barrier`, and `wait_lds` and `wait_memory` with how many accesses may still be outstanding.
+
+`check` states what every order must keep, whoever made it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One step. `k_slice` counts where `kind` is mma or fragment; `count` is for a wait."""
+
+    kind: str
+    k_slice: int = 0
+    number: int = 0
+    count: int = 0
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How many steps one tile has. `writes` is also the number of global reads of the tile brought in."""
+
+    slices: int
+    mmas: int  # in a k slice
+    fragments: int  # in a k slice
+    writes: int
+    stages: int
+
+    @property
+    def distance(self) -> int:
+        """Tiles between the one multiplied and the one written to LDS; reads from memory are one further ahead."""
+        return max(1, self.stages - 1)
+
+
+def interleaved(shape: Shape, *, write: bool, read: bool, following: bool) -> tuple[Slot, ...]:
+    """Everything spread evenly between the matrix steps, in emission order.
+
+    `write`: a later tile is written to LDS; `read`: the one after it is loaded; `following`: there is a next tile,
+    whose first fragments are read at the end. With one stage the tile is overwritten in place: a barrier says when
+    all waves have read it, another when the next one is there. With more stages the second is enough.
+    """
+    last = shape.slices - 1
+    begin = last * shape.mmas
+    events: list[tuple[float, Slot]] = []
+    for s in range(1, shape.slices):
+        events += _spread("fragment", shape.fragments, (s - 1) * shape.mmas, 0.75 * shape.mmas, s)
+    turn = begin + 0.5 * shape.mmas  # where the next tile must be in LDS
+    if write:
+        start = max(begin - 0.25 * shape.mmas, 0.0) if shape.stages == 1 else 0.5 * shape.mmas * min(last, 1)
+        if shape.stages == 1:
+            events.append((start, Slot("barrier")))
+        # the units were loaded a whole tile ago and nothing younger is in flight: one wait serves all writes
+        events.append((start, Slot("wait_memory")))
+        events += _spread("write", shape.writes, start, turn - start, 0, offset=0.01)
+        if read:
+            events += _spread("read", shape.writes, start, turn - start, 0, offset=0.02)
+    if following:
+        if write or shape.stages > 1:
+            events.append((turn, Slot("barrier", number=1)))
+        events += _spread("fragment", shape.fragments, turn, 0.5 * shape.mmas, shape.slices, offset=0.03)
+    events += [(s * shape.mmas + i + 0.5, Slot("mma", s, i)) for s in range(shape.slices) for i in range(shape.mmas)]
+    return _with_waits([slot for _, slot in sorted(events, key=lambda event: event[0])], shape)
+
+
+def prefetched(shape: Shape, *, write: bool, read: bool, following: bool) -> tuple[Slot, ...]:
+    """The same steps in blocks, for the backend's scheduler to spread: no waits, fragments before their slice."""
+    order: list[Slot] = []
+    for s in range(shape.slices):
+        last = s == shape.slices - 1
+        if not last:
+            order += [Slot("fragment", s + 1, i) for i in range(shape.fragments)]
+        if last and write:
+            order += [Slot("barrier")] if shape.stages == 1 else []
+            order += [Slot("write", number=i) for i in range(shape.writes)]
+            order += [Slot("read", number=i) for i in range(shape.writes)] if read else []
+        order += [Slot("mma", s, i) for i in range(shape.mmas)]
+    if following:
+        if write or shape.stages > 1:
+            order.append(Slot("barrier", number=1))
+        order += [Slot("fragment", shape.slices, i) for i in range(shape.fragments)]
+    return tuple(order)
+
+
+def _spread(
+    kind: str, count: int, start: float, length: float, k_slice: int, offset: float = 0.0
+) -> list[tuple[float, Slot]]:
+    return [(start + offset + length * i / count, Slot(kind, k_slice, i)) for i in range(count)]
+
+
+def _with_waits(order: list[Slot], shape: Shape) -> tuple[Slot, ...]:
+    """Before each k slice wait once for its fragments, leaving younger LDS accesses in flight."""
+    result: list[Slot] = []
+    issued = 0
+    needed = {0: 0}  # k slice -> LDS accesses issued up to its last fragment; slice 0 was read before the iteration
+    for slot in order:
+        if slot.kind == "mma" and slot.number == 0:
+            younger = issued - needed[slot.k_slice]
+            result.append(Slot("wait_lds", count=younger))
+        if slot.kind in ("fragment", "write"):
+            issued += 1
+        if slot.kind == "fragment":
+            needed[slot.k_slice] = issued
+        if slot.kind == "barrier":  # waits for everything
+            issued = 0
+            needed = dict.fromkeys(needed, 0)
+        result.append(slot)
+    return tuple(result)
+
+
+def check(order: tuple[Slot, ...], shape: Shape) -> str | None:
+    """What an order does wrong, or None. It may be any order of these steps that keeps four rules.
+
+    A slice is multiplied after its fragments are read; the next tile's fragments are read after the last barrier and
+    that after the writes; with one stage no write comes before a barrier after the last read of the tile; a unit is
+    written before its register is loaded again.
+    """
+    seen: set[tuple[str, int, int]] = set()
+    barriers_after_tile = 0
+    for slot in order:
+        key = (slot.kind, slot.k_slice, slot.number)
+        if slot.kind == "mma" and slot.k_slice > 0 and _count(seen, "fragment", slot.k_slice) < shape.fragments:
+            return f"slice {slot.k_slice} is multiplied before its fragments are read"
+        if slot.kind == "barrier" and _count(seen, "fragment", shape.slices - 1) + (shape.slices == 1) >= 1:
+            barriers_after_tile += 1
+        if slot.kind == "write" and shape.stages == 1 and not barriers_after_tile:
+            return f"unit {slot.number} overwrites the tile before all waves have read it"
+        if slot.kind == "read" and ("write", 0, slot.number) not in seen:
+            return f"unit {slot.number} is loaded again before it is written"
+        if slot.kind == "fragment" and slot.k_slice == shape.slices and not _last_is_barrier(order, slot):
+            return "the next tile is read before the barrier that follows its writes"
+        seen.add(key)
+    return None
+
+
+def _count(seen: set[tuple[str, int, int]], kind: str, k_slice: int) -> int:
+    return sum(1 for one in seen if one[0] == kind and one[1] == k_slice)
+
+
+def _last_is_barrier(order: tuple[Slot, ...], slot: Slot) -> bool:
+    """Between the slot and the writes before it there is a barrier, and no write follows the slot."""
+    at = order.index(slot)
+    writes = [i for i, one in enumerate(order) if one.kind == "write"]
+    if not writes:
+        return True
+    return writes[-1] < at and any(one.kind == "barrier" for one in order[writes[-1] : at])

@@ -1,0 +1,285 @@
+"""rocfuse-pipeline-loop: the K loop's steps in the planned order, tiles brought in ahead of their use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from mlir import ir
+from mlir.dialects import arith, memref, scf
+
+from rocfuse.analysis import schedule
+from rocfuse.analysis.schedule import Shape, Slot
+from rocfuse.dialect import PLAN, walk
+from rocfuse.passes import Pass, PassContext, register
+from rocfuse.plan_attributes import KernelPlan, read_plan
+
+_STEPS = ("rocfuse.global_read", "rocfuse.lds_write", "rocfuse.barrier", "rocfuse.fragment_read", "rocfuse.mma")
+_ORDERS: dict[str, Callable[..., tuple[Slot, ...]]] = {
+    "prefetch": schedule.prefetched,
+    "iglp": schedule.prefetched,
+    "interleaved": schedule.interleaved,
+}
+
+
+@register
+@dataclass(frozen=True)
+class PipelineLoop(Pass):
+    """Reorder the K loop by the plan's schedule: reads ahead of writes ahead of matrix work, one or more LDS stages.
+
+    A prologue fills the stages, the loop multiplies one tile while it brings in later ones, an epilogue drains. A
+    schedule of `plain` is left as it is.
+
+        scf.for %k … { global_read; barrier; lds_write; barrier; fragment_read; mma }
+      →
+        global_read; lds_write; global_read; barrier; fragment_read                       // prologue
+        scf.for %k … iter_args(acc, fragments, units) {
+          wait; mma; fragment_read; mma; …; barrier; lds_write; global_read; mma; …; barrier; fragment_read }
+        wait; mma; …                                                                      // epilogue
+    """
+
+    name = "rocfuse-pipeline-loop"
+    requires = ("blockwise",)
+    ensures = ("blockwise",)
+
+    def run(self, module: ir.Module, context: PassContext) -> None:
+        """Pipeline the loop of every kernel whose plan says so."""
+        for func in list(walk(module, "gpu.func")):
+            plan = read_plan(ir.DictAttr(func.attributes[PLAN]), context.target)
+            if plan.schedule == "plain":
+                continue
+            tiles = _read_tiles(func)
+            with module.context, func.location:
+                _Pipeline(plan, tiles, func).run()
+
+
+@dataclass
+class _Tiles:
+    """The plain K range: a loop over whole tiles and perhaps one masked tile after it."""
+
+    loop: ir.Operation | None
+    tail: list[ir.Operation]  # steps of the masked tile
+    whole: int  # whole tiles
+    accumulators: list[ir.Value]  # before the range
+    template: list[ir.Operation] = field(default_factory=list)  # the steps of one tile
+
+
+def _read_tiles(func: ir.Operation) -> _Tiles:
+    block = func.regions[0].blocks[0]
+    loop = next((op.operation for op in block.operations if op.operation.name == "scf.for"), None)
+    tail = [op.operation for op in block.operations if op.operation.name in _STEPS]
+    if loop is None:
+        accumulators = [op.operands[2] for op in tail if op.name == "rocfuse.mma"]
+        first = [value for value in accumulators if value.owner.name == "arith.constant"]
+        return _Tiles(None, tail, 0, first, tail)
+    steps = [op.operation for op in loop.regions[0].blocks[0].operations if op.operation.name in _STEPS]
+    lower, upper, step = (ir.IntegerAttr(value.owner.attributes["value"]).value for value in loop.operands[:3])
+    return _Tiles(loop, tail, (upper - lower) // step, list(loop.operands)[3:], steps)
+
+
+class _Pipeline:
+    """Rebuilds the K range from the steps of one tile."""
+
+    def __init__(self, plan: KernelPlan, tiles: _Tiles, func: ir.Operation) -> None:
+        self.plan, self.tiles, self.func = plan, tiles, func
+        named = {name: [op for op in tiles.template if op.name == name] for name in _STEPS}
+        self.reads, self.writes = named["rocfuse.global_read"], named["rocfuse.lds_write"]
+        slices: dict[int, list[ir.Operation]] = {}
+        for op in named["rocfuse.fragment_read"]:
+            slices.setdefault(ir.IntegerAttr(op.attributes["k_slice"]).value, []).append(op)
+        self.fragments = [slices[s] for s in sorted(slices)]
+        count, self.mmas = len(self.fragments), named["rocfuse.mma"]
+        self.per_slice = len(self.mmas) // count
+        self.shape = Shape(count, self.per_slice, len(self.fragments[0]), len(self.writes), plan.stages)
+        self.total = tiles.whole + (1 if tiles.tail else 0)
+        self.buffers = self._stage_buffers()
+
+    def run(self) -> None:
+        first = self.tiles.loop or self.tiles.tail[0]
+        with ir.InsertionPoint(first):
+            results = self._emit()
+        last = [op for op in self.tiles.tail if op.name == "rocfuse.mma"][-len(results) :]
+        old = list(self.tiles.loop.results) if self.tiles.loop else []
+        if self.tiles.tail:
+            old = [op.result for op in last]
+        for before, after in zip(old, results, strict=True):
+            before.replace_all_uses_with(after)
+        for op in reversed(self.tiles.tail):
+            op.erase()
+        if self.tiles.loop:
+            self.tiles.loop.erase()
+
+    def _stage_buffers(self) -> list[dict[ir.Value, ir.Value]]:
+        """For each stage, the LDS view that stands for a stage 0 view."""
+        first = {op.operands[1]: ir.IntegerAttr(op.attributes["operand"]).value for op in self.writes}
+        stages: list[dict[ir.Value, ir.Value]] = [{view: view for view in first}]
+        block = self.func.regions[0].blocks[0]
+        lds = list(block.arguments)[-1]
+        index = ir.IndexType.get()
+        with ir.InsertionPoint(self.tiles.loop or self.tiles.tail[0]):
+            for stage in range(1, self.plan.stages):
+                views = {}
+                for view, operand in first.items():
+                    planned = self.plan.buffer(operand, stage)
+                    offset = arith.constant(index, ir.IntegerAttr.get(index, planned.offset_bytes))
+                    views[view] = memref.view(view.type, lds, offset, [])
+                stages.append(views)
+        return stages
+
+    def _emit(self) -> list[ir.Value]:
+        distance, stages = self.shape.distance, self.plan.stages
+        for tile in range(min(distance, self.total)):
+            self._write_all(self._read_all(self._k(tile), tile), tile)
+        units = self._read_all(self._k(distance), distance) if distance < self.total else []
+        _step("barrier", [])
+        fragments = [self.clone_fragment(op, 0) for op in self.fragments[0]]
+        state = _State(list(self.tiles.accumulators), fragments, units)
+        turns = max(self.tiles.whole - distance - 1, 0) // stages
+        if turns:
+            state = self._loop(turns, state)
+        for tile in range(turns * stages, self.total):
+            state = self._tile(tile % stages, tile, state, self._k(tile + distance + 1))
+        return state.accumulators
+
+    def _loop(self, turns: int, state: _State) -> _State:
+        """`turns` iterations of `stages` tiles each; every tile they bring in is whole."""
+        plan, distance = self.plan, self.shape.distance
+        step = plan.tile_k * plan.stages
+        # the counter is the k of the first tile that is loaded: the only address that changes
+        start = plan.tile_k * (distance + 1)
+        bounds = [_constant(value) for value in (start, start + turns * step, step)]
+        loop = scf.ForOp(*bounds, iter_args=state.values())
+        with ir.InsertionPoint(loop.body):
+            state = state.with_values(list(loop.inner_iter_args))
+            if plan.schedule == "iglp":
+                _step("schedule_hint", [], None, _number("iglp", 0))
+            for stage in range(plan.stages):
+                k = loop.induction_variable
+                k = arith.addi(k, _constant(stage * plan.tile_k)) if stage else k
+                state = self._tile(stage, stage, state, k, inside=True)
+            scf.yield_(state.values())
+        return state.with_values(list(loop.results))
+
+    def _tile(self, stage: int, tile: int, state: _State, k: ir.Value, inside: bool = False) -> _State:
+        """Multiply one tile in the planned order. `k` is where the tile that is loaded begins."""
+        distance = self.shape.distance
+        write = inside or tile + distance < self.total
+        read = inside or tile + distance + 1 < self.total
+        following = inside or tile + 1 < self.total
+        order = _ORDERS[self.plan.schedule](self.shape, write=write, read=read, following=following)
+        emission = _Tile(self, state, stage, k, tile + distance + 1)
+        for slot in order:
+            emission.emit(slot, inside)
+        following_fragments = emission.fragments.get(self.shape.slices, [])
+        return _State(emission.accumulators, following_fragments, emission.units if read else [])
+
+    def _k(self, tile: int) -> ir.Value:
+        return _constant(tile * self.plan.tile_k)
+
+    def _read_all(self, k: ir.Value, tile: int) -> list[ir.Value]:
+        return [self.clone_read(op, k, self.masked(tile)) for op in self.reads]
+
+    def _write_all(self, units: Sequence[ir.Value], tile: int) -> None:
+        for op, unit in zip(self.writes, units, strict=True):
+            self.clone_write(op, unit, tile % self.plan.stages)
+
+    def clone_read(self, op: ir.Operation, k: ir.Value, masked: int) -> ir.Value:
+        """A global read at another k."""
+        attributes = {name: op.attributes[name] for name in op.attributes} | _number("masked", masked)
+        return _step("global_read", [op.operands[0], self.row_of(op), k], op.result.type, attributes)
+
+    def row_of(self, op: ir.Operation) -> ir.Value:
+        """The tile's first row; a constant inside the old loop is made again."""
+        row = op.operands[1]
+        if row.owner.name == "arith.constant":
+            return _constant(ir.IntegerAttr(row.owner.attributes["value"]).value)
+        return row
+
+    def clone_write(self, op: ir.Operation, unit: ir.Value, stage: int) -> None:
+        """An LDS write of a unit to one stage."""
+        attributes = {name: op.attributes[name] for name in op.attributes}
+        _step("lds_write", [unit, self.buffers[stage][op.operands[1]]], None, attributes)
+
+    def clone_fragment(self, op: ir.Operation, stage: int) -> ir.Value:
+        """A fragment read from one stage."""
+        attributes = {name: op.attributes[name] for name in op.attributes}
+        return _step("fragment_read", [self.buffers[stage][op.operands[0]]], op.result.type, attributes)
+
+    def masked(self, tile: int) -> int:
+        """1 for the tile that ends past K."""
+        return int(bool(self.tiles.tail) and tile == self.total - 1)
+
+
+@dataclass
+class _State:
+    """What one tile hands to the next: accumulators, the first fragments, and units on their way to LDS."""
+
+    accumulators: list[ir.Value]
+    fragments: list[ir.Value]
+    units: list[ir.Value]
+
+    def values(self) -> list[ir.Value]:
+        return [*self.accumulators, *self.fragments, *self.units]
+
+    def with_values(self, values: list[ir.Value]) -> _State:
+        a, f = len(self.accumulators), len(self.fragments)
+        return _State(values[:a], values[a : a + f], values[a + f :])
+
+
+class _Tile:
+    """Emits the slots of one tile and keeps track of the values."""
+
+    def __init__(self, pipeline: _Pipeline, state: _State, stage: int, k: ir.Value, loaded: int) -> None:
+        self.pipeline, self.stage, self.k, self.loaded = pipeline, stage, k, loaded
+        self.accumulators, self.units = list(state.accumulators), list(state.units)
+        self.fragments: dict[int, list[ir.Value]] = {0: state.fragments}
+        self.sources = {op.result: (s, i) for s, ops in enumerate(pipeline.fragments) for i, op in enumerate(ops)}
+
+    def emit(self, slot: Slot, inside: bool) -> None:
+        """Emit one slot; in the loop of an interleaved schedule it stays where it is."""
+        pipeline, stages = self.pipeline, self.pipeline.plan.stages
+        if slot.kind == "mma":
+            op = pipeline.mmas[slot.k_slice * pipeline.per_slice + slot.number]
+            a, b = (self._fragment(value) for value in op.operands[:2])
+            self.accumulators[slot.number] = _step("mma", [a, b, self.accumulators[slot.number]], op.result.type)
+        elif slot.kind == "fragment":
+            following = slot.k_slice == pipeline.shape.slices
+            op = pipeline.fragments[0 if following else slot.k_slice][slot.number]
+            stage = (self.stage + following) % stages
+            self.fragments.setdefault(slot.k_slice, []).append(pipeline.clone_fragment(op, stage))
+        elif slot.kind == "write":
+            stage = (self.stage + pipeline.shape.distance) % stages
+            pipeline.clone_write(pipeline.writes[slot.number], self.units[slot.number], stage)
+        elif slot.kind == "read":
+            masked = 0 if inside else pipeline.masked(self.loaded)
+            self.units[slot.number] = pipeline.clone_read(pipeline.reads[slot.number], self.k, masked)
+        elif slot.kind == "barrier":
+            _step("barrier", [])
+        else:
+            _step(slot.kind, [], None, _number("outstanding", slot.count))
+        if pipeline.plan.schedule == "interleaved":
+            _step("keep_order", [])
+
+    def _fragment(self, value: ir.Value) -> ir.Value:
+        s, i = self.sources[value]
+        return self.fragments[s][i]
+
+
+def _number(name: str, value: int) -> dict[str, ir.Attribute]:
+    return {name: ir.IntegerAttr.get(ir.IntegerType.get_signless(64), value)}
+
+
+def _constant(value: int) -> ir.Value:
+    i32 = ir.IntegerType.get_signless(32)
+    return arith.constant(i32, ir.IntegerAttr.get(i32, value))
+
+
+def _step(
+    name: str,
+    operands: list[ir.Value],
+    result: ir.Type | None = None,
+    attributes: dict[str, ir.Attribute] | None = None,
+) -> ir.Value | None:
+    results = [] if result is None else [result]
+    op = ir.Operation.create(f"rocfuse.{name}", results=results, operands=operands, attributes=attributes or {})
+    return op.result if results else None
