@@ -52,12 +52,19 @@ class Grades:
                 user = use.owner.operation
                 if user.name == "arith.truncf":
                     ends |= {element_type(user.results[0].type)}
-                elif user.name in _FLOWS or user.name.startswith("math."):
-                    ends |= self._find_ends(user.results[0]) if len(user.results) == 1 else {"other"}
+                elif _flows_on(user):
+                    ends |= self._find_ends(user.results[0])
                 else:
                     ends |= {"other"}
             self._ends[value] = ends
         return self._ends[value]
+
+
+def _flows_on(user: ir.Operation) -> bool:
+    """Whether an op makes one f32 of its f32 operands, so that only its users tell how good they must be."""
+    if user.name not in _FLOWS and not user.name.startswith("math."):
+        return False
+    return len(user.results) == 1 and element_type(user.results[0].type) == "f32"
 
 
 def is_absorbed(value: ir.Value) -> bool:

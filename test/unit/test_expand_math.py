@@ -266,3 +266,22 @@ def test_a_sigmoid_in_f32_between_f16_is_4_instructions():
     found = compile_vectors(body.replace("V", "vector<4xf32>"), "f16")
     assert len(found) <= 4 * 6 and found.count("v_exp_f32_e32") == 4  # two of the six are casts
     assert not any("div" in op for op in found)
+
+
+@pytest.mark.parametrize(
+    ("body", "exact"),
+    [
+        ("%r = arith.truncf %p : f32 to f16", False),
+        ("%m = arith.mulf %p, %x0 : f32\n%n = math.tanh %m : f32\n%r = arith.truncf %n : f32 to f16", False),
+        ("%c = arith.cmpf ogt, %p, %x0 : f32\n%r = arith.select %c, %h, %h : f16", True),
+        ("%c = math.isnan %p : f32\n%r = arith.select %c, %h, %h : f16", True),
+        ("%i = arith.fptosi %p : f32 to i32\n%r = arith.sitofp %i : i32 to f16", True),
+    ],
+)
+def test_an_f32_result_is_approximate_only_where_it_ends_in_a_narrow_type(body, exact):
+    start = "func.func @f(%x0: f32) -> f16 {\n%h = arith.truncf %x0 : f32 to f16\n%p = math.exp %x0 : f32\n"
+    text = f"{start}{body}\nreturn %r : f16\n}}"
+    with ir.Context(), ir.Location.unknown():
+        module = ir.Module.parse(text)
+        expand(module.operation)
+        assert ("math.exp %" in str(module)) == exact
