@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from mlir import ir
@@ -14,6 +15,7 @@ from rocfuse.pipeline import parse_pipeline, run_pipeline
 from rocfuse.sim import cpu
 from rocfuse.sim.reference import evaluate_module_text
 
+INPUTS = Path(__file__).parents[1] / "inputs"
 FUSE = "rocfuse-normalize,rocfuse-split-sliced-gemms,rocfuse-form-multi-gemm"
 
 
