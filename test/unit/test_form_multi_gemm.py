@@ -197,7 +197,8 @@ func.func @sum(%x: tensor<5x7xf16>, %w: tensor<7x12xf16>, %c: tensor<5x12xf32>, 
   return %s : tensor<5xf32>
 }""",
         """
-func.func @whole(%x: tensor<5x7xf16>, %w: tensor<7x12xf16>, %c: tensor<5x12xf32>) -> (tensor<5x6xf32>, tensor<5x12xf32>) {
+func.func @whole(%x: tensor<5x7xf16>, %w: tensor<7x12xf16>, %c: tensor<5x12xf32>)
+    -> (tensor<5x6xf32>, tensor<5x12xf32>) {
   %p = linalg.matmul ins(%x, %w : tensor<5x7xf16>, tensor<7x12xf16>) outs(%c : tensor<5x12xf32>) -> tensor<5x12xf32>
   %a = tensor.extract_slice %p[0, 0] [5, 6] [1, 1] : tensor<5x12xf32> to tensor<5x6xf32>
   return %a, %p : tensor<5x6xf32>, tensor<5x12xf32>
