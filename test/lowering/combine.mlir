@@ -1,0 +1,51 @@
+// The combine runs on accumulator blocks: its scalar body on vectors, a row operand read once for all rows, every result
+// written from registers.
+// RUN: %rocfuse-opt %s --rocfuse-plan-kernels=schedule=plain,tile-m=64,tile-n=64,tile-k=32,waves-m=1,waves-n=1,matrix-op=32x32x8 --rocfuse-lower-to-gpu | FileCheck %s
+
+// CHECK-LABEL: gpu.func @extras
+//       CHECK:   %[[ROW:.*]] = memref.reinterpret_cast %{{.*}}, sizes: [64, 64], strides: [0, 1] {{.*}}: memref<64xf32> to
+//       CHECK:   %[[FULL:.*]] = memref.reinterpret_cast %{{.*}}, sizes: [64, 64], strides: [64, 1] {{.*}}: memref<64x64xf16> to
+//       CHECK:   %[[Y:.*]] = memref.reinterpret_cast %{{.*}} : memref<64x64xf16> to
+//       CHECK:   %[[Z:.*]] = memref.reinterpret_cast %{{.*}} : memref<64x64xf32> to
+//       CHECK:   %[[SUM:.*]]:4 = scf.for
+//       CHECK:   %[[ROW0:.*]] = "rocfuse.tile_read"(%[[ROW]], {{.*}}) {block = [0, 0]} {{.*}} -> vector<16xf32>
+//       CHECK:   %[[F:.*]] = "rocfuse.tile_read"(%[[FULL]], {{.*}}) {block = [0, 0]} {{.*}} -> vector<16xf16>
+//       CHECK:   %[[HALF:.*]] = arith.constant dense<5.000000e-01> : vector<16xf32>
+//       CHECK:   %[[S:.*]] = arith.mulf %[[SUM]]#0, %[[HALF]] fastmath<contract> : vector<16xf32>
+//       CHECK:   %[[T:.*]] = arith.addf %[[S]], %[[ROW0]] : vector<16xf32>
+//       CHECK:   %[[C:.*]] = arith.truncf %[[T]] : vector<16xf32> to vector<16xf16>
+//       CHECK:   %[[D:.*]] = arith.addf %[[C]], %[[F]] : vector<16xf16>
+//       CHECK:   "rocfuse.tile_write"(%[[D]], %[[Y]], {{.*}}) {block = [0, 0]}
+//       CHECK:   "rocfuse.tile_write"(%[[T]], %[[Z]], {{.*}}) {block = [0, 0]}
+//       CHECK:   "rocfuse.tile_read"(%[[ROW]], {{.*}}) {block = [0, 1]}
+//       CHECK:   "rocfuse.tile_read"(%[[FULL]], {{.*}}) {block = [0, 1]}
+// The second row of blocks reuses the row operand.
+//   CHECK-NOT:   "rocfuse.tile_read"(%[[ROW]]
+//       CHECK:   "rocfuse.tile_read"(%[[FULL]], {{.*}}) {block = [1, 0]}
+//       CHECK:   arith.addf %{{.*}}, %[[ROW0]] : vector<16xf32>
+//       CHECK:   "rocfuse.tile_write"({{.*}}) {block = [1, 1]}
+
+#a = affine_map<(d0, d1, d2) -> (d0, d2)>
+#b = affine_map<(d0, d1, d2) -> (d2, d1)>
+#id = affine_map<(d0, d1) -> (d0, d1)>
+#row = affine_map<(d0, d1) -> (d1)>
+func.func @extras(%x: tensor<64x64xf16>, %w: tensor<64x64xf16>, %bias: tensor<64xf32>, %r: tensor<64x64xf16>)
+    -> (tensor<64x64xf16>, tensor<64x64xf32>) {
+  %g = "rocfuse.multi_gemm"() ({
+    %p = "rocfuse.gemm"(%x, %w) {indexing_maps = [#a, #b]} : (tensor<64x64xf16>, tensor<64x64xf16>) -> tensor<64x64xf32>
+    vector.yield %p : tensor<64x64xf32>
+  }) {dims = ["m", "n", "k"]} : () -> tensor<64x64xf32>
+  %half = arith.constant 0.5 : f32
+  %e = tensor.empty() : tensor<64x64xf16>
+  %f = tensor.empty() : tensor<64x64xf32>
+  %o:2 = linalg.generic {indexing_maps = [#id, #row, #id, #id, #id], iterator_types = ["parallel", "parallel"]}
+    ins(%g, %bias, %r : tensor<64x64xf32>, tensor<64xf32>, tensor<64x64xf16>) outs(%e, %f : tensor<64x64xf16>, tensor<64x64xf32>) {
+  ^bb0(%p: f32, %c: f32, %q: f16, %out0: f16, %out1: f32):
+    %s = arith.mulf %p, %half fastmath<contract> : f32
+    %t = arith.addf %s, %c : f32
+    %u = arith.truncf %t : f32 to f16
+    %v = arith.addf %u, %q : f16
+    linalg.yield %v, %t : f16, f32
+  } -> (tensor<64x64xf16>, tensor<64x64xf32>)
+  return %o#0, %o#1 : tensor<64x64xf16>, tensor<64x64xf32>
+}
