@@ -1,12 +1,12 @@
 """rocfuse.sim: run an emitted code object on the CPU, for the whole grid, and check it while it runs.
 
-    result = simulate(hsaco, contract, [a, b, c])
-    result.outputs, result.faults, result.stats
+result = simulate(hsaco, contract, [a, b, c])
+result.outputs, result.faults, result.stats
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,19 @@ class SimulationResult:
     faults: list[Fault]
     source: str  # "binary" or "text"
     written: list[np.ndarray] = field(default_factory=list)  # for each output, which of its bytes were written
+    writers: list[np.ndarray] = field(default_factory=list)  # for each two bytes, 1 + wave of the grid * 64 + lane
+    waves_per_group: list[int] = field(default_factory=list)  # of the kernel that writes each output
+
+    def locate(self, output: int) -> Callable[[tuple[int, ...]], tuple[int, int, int]]:
+        """From an index of an output to the (workgroup, wave, lane) that stored it; -1 where nobody did."""
+        array, writers, waves = self.outputs[output], self.writers[output], self.waves_per_group[output]
+
+        def place(index: tuple[int, ...]) -> tuple[int, int, int]:
+            byte = int(np.ravel_multi_index(index, array.shape)) * array.dtype.itemsize
+            tag = int(writers[byte // 2]) - 1
+            return (tag // 64 // waves, tag // 64 % waves, tag % 64) if tag >= 0 else (-1, -1, -1)
+
+        return place
 
 
 def simulate(

@@ -15,7 +15,7 @@ import numpy as np
 from rocfuse.diagnostics import CompileError, RocfuseError, UsageError
 from rocfuse.files import check_writable, write_all_atomically
 from rocfuse.sim import SimulationResult, foreign, simulate
-from rocfuse.sim.report import check_files, check_program, npy_bytes, table
+from rocfuse.sim.report import Message, check_files, check_program, npy_bytes, table
 
 
 class _Parser(argparse.ArgumentParser):
@@ -114,14 +114,14 @@ def _contract(arguments: argparse.Namespace, hsaco: bytes) -> tuple[dict[str, An
 
 def _checks(
     arguments: argparse.Namespace, contract: dict[str, Any], arrays: list[np.ndarray], result: SimulationResult
-):  # type: ignore[no-untyped-def]
-    messages = []
+) -> list[Message]:
+    messages: list[Message] = []
     if arguments.check:
         references = [_load(path) for path in arguments.check]
-        messages += check_files(contract, result.outputs, references, arguments.atol, arguments.rtol)
+        messages += check_files(contract, result, references, arguments.atol, arguments.rtol)
     if arguments.input:
         text = _read(arguments.input).decode("utf-8", "replace")
-        messages += check_program(text, contract, arrays, result.outputs)
+        messages += check_program(text, contract, arrays, result)
     return messages
 
 
@@ -147,11 +147,8 @@ def run(argv: Sequence[str]) -> int:
         progress=arguments.progress,
     )
     seconds = time.perf_counter() - started
-    files = (
-        {path: npy_bytes(output) for path, output in zip(arguments.out, result.outputs, strict=bool(arguments.out))}
-        if arguments.out
-        else {}
-    )
+    outputs = result.outputs if arguments.out else []
+    files = {path: npy_bytes(output) for path, output in zip(arguments.out, outputs, strict=True)}
     if arguments.stats:
         files[arguments.stats] = (json.dumps(result.stats, indent=1) + "\n").encode()
     write_all_atomically(files)

@@ -1,6 +1,7 @@
 """From machine code, or from the assembly text of the same kernel, to a list of instructions.
 
-Both roads end in the same text syntax, LLVM's, which `parse_instruction` splits. The disassembler runs in a child process.
+Both roads end in the same text syntax, LLVM's, which `parse_instruction` splits. The disassembler runs in a child
+process.
 """
 
 from __future__ import annotations
@@ -96,7 +97,9 @@ def _disassemble(code: bytes, target: str) -> tuple[tuple[int, int, str], ...]:
     libraries = [Path(place) / "llvm" / "librocmllvm.so" for place in places]
     library = next((path for path in libraries if path.exists()), None)
     if library is None:
-        raise UsageError("decoding a code object needs rocm-llvm-python (pip install rocm-llvm-python), or its saved .s")
+        raise UsageError(
+            "decoding a code object needs rocm-llvm-python (pip install rocm-llvm-python), or its saved .s"
+        )
     child = Path(__file__).with_name("disassembler_child.py")
     run = subprocess.run(
         [sys.executable, "-S", "-E", str(child)],
@@ -156,8 +159,6 @@ def _link(instructions: list[Instruction], index_of: dict[int, int], kernel: str
         instruction.index = at
         if instruction.target >= 0:
             if instruction.target not in index_of:
-                raise CompileError(
-                    f"kernel {kernel}: {instruction.text} at {instruction.address:#x} leaves the kernel"
-                )
+                raise CompileError(f"kernel {kernel}: {instruction.text} at {instruction.address:#x} leaves the kernel")
             instruction.target = index_of[instruction.target]
     return instructions

@@ -93,7 +93,11 @@ def unpack_msgpack(data: bytes, at: int = 0) -> tuple[Any, int]:
     fixed |= {0xCA: ">f", 0xCB: ">d"}
     if tag in fixed:
         return struct.unpack_from(fixed[tag], data, at)[0], at + struct.calcsize(fixed[tag])
-    sized = {0xD9: (">B", _unpack_text), 0xDA: (">H", _unpack_text), 0xDB: (">I", _unpack_text)}
+    sized: dict[int, tuple[str, Any]] = {
+        0xD9: (">B", _unpack_text),
+        0xDA: (">H", _unpack_text),
+        0xDB: (">I", _unpack_text),
+    }
     sized |= {0xC4: (">B", _unpack_text), 0xC5: (">H", _unpack_text), 0xC6: (">I", _unpack_text)}
     sized |= {0xDC: (">H", _unpack_list), 0xDD: (">I", _unpack_list)}
     sized |= {0xDE: (">H", _unpack_map), 0xDF: (">I", _unpack_map)}

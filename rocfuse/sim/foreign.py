@@ -1,4 +1,4 @@
-"""A contract for a code object that came without one: from its metadata and what the command line says of each argument."""
+"""A contract for a code object without one: from its metadata and what the command line says of each argument."""
 
 from __future__ import annotations
 

@@ -230,6 +230,7 @@ TABLE: dict[str, VectorOp] = {
     **_fp8_rows(),
     **_division("f32"),
     **_division("f64"),
+    "v_rcp_iflag_f32": row("f32 = f32", through_f64(lambda x: 1.0 / x)),
     "v_mul_legacy_f32": row("f32 = f32 f32", _legacy_product),
     "v_ldexp_f32": row("f32 = f32 i32", arith.ldexp),
     "v_ldexp_f64": row("f64 = f64 i32", arith.ldexp),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from rocfuse.sim.arith import I16, I32, I64, U16, U32, U64, high_product, signed24
-from rocfuse.sim.shadow import and_or, any_bit, bit_and, bit_or, bitwise, moved, upward
+from rocfuse.sim.shadow import and_or, bit_and, bit_or, bitwise, moved, upward
 from rocfuse.sim.vector_op import VectorOp, row
 
 Array = np.ndarray
@@ -219,9 +219,11 @@ _LOGIC: dict[str, VectorOp] = {
     "v_dot4c_i32_i8": row("i32 = b32 b32 i32", _dot4, accumulate=True),
     "v_sat_pk_u8_i16": row(
         "b16 = b32",
-        lambda a: (np.clip(a.astype(U16).view(I16), 0, 255) | np.clip((a >> U32(16)).astype(U16).view(I16), 0, 255) << 8)
-        .astype(I16)
-        .view(U16),
+        lambda a: (
+            (np.clip(a.astype(U16).view(I16), 0, 255) | np.clip((a >> U32(16)).astype(U16).view(I16), 0, 255) << 8)
+            .astype(I16)
+            .view(U16)
+        ),
     ),
 }
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
 import numpy as np
 
+from rocfuse.sim import kernels_lds as lds_kernels
 from rocfuse.sim import kernels_memory as kernels
 from rocfuse.sim.decode import Instruction
 from rocfuse.sim.machine import Machine, Pending
@@ -45,12 +45,12 @@ _WRITES = {
     "b8_d16_hi": (1, 1, 16),
 }
 _FAULTS = {
-    kernels.LDS_OUTSIDE: ("lds-out-of-bounds", "LDS address {address} is outside of the workgroup's block"),
-    kernels.LDS_MISALIGNED: ("misaligned", "LDS address {address} is not a multiple of the access size"),
-    kernels.LDS_UNWRITTEN: ("lds-uninitialised", "LDS bytes at {address} were never written"),
-    kernels.LDS_RACE: ("lds-race", "LDS address {address} is shared with wave {wave} without a barrier between"),
-    kernels.LDS_UNPLANNED: ("lds-unplanned", "LDS bytes at {address} are in no planned buffer"),
-    kernels.LDS_DEAD: ("lds-dead", "LDS bytes at {address} belong to a loop buffer, and the combine has begun"),
+    lds_kernels.OUTSIDE: ("lds-out-of-bounds", "LDS address {address} is outside of the workgroup's block"),
+    lds_kernels.MISALIGNED: ("misaligned", "LDS address {address} is not a multiple of the access size"),
+    lds_kernels.UNWRITTEN: ("lds-uninitialised", "LDS bytes at {address} were never written"),
+    lds_kernels.RACE: ("lds-race", "LDS address {address} is shared with wave {wave} without a barrier between"),
+    lds_kernels.UNPLANNED: ("lds-unplanned", "LDS bytes at {address} are in no planned buffer"),
+    lds_kernels.DEAD: ("lds-dead", "LDS bytes at {address} belong to a loop buffer, and the combine has begun"),
 }
 
 
@@ -70,7 +70,7 @@ def _offsets(instruction: Instruction, size: int) -> list[int]:
 
 def _check(machine: Machine, addresses: Array, size: int, is_write: bool) -> Access:
     """Check one access of all active lanes; which of them may go on is in `machine.allowed_buffer`."""
-    kernels.check_lds(
+    lds_kernels.check_lds(
         addresses,
         size,
         is_write,
@@ -101,7 +101,7 @@ def reopen(machine: Machine, accesses: list[Access], waves: Array) -> None:
         limit = machine.plan.size
         scratch = np.zeros((len(members), LANES), bool)
         # no limit on what was read before: only the tags are renewed
-        kernels.check_lds(
+        lds_kernels.check_lds(
             addresses,
             size,
             is_write,
@@ -119,16 +119,21 @@ def reopen(machine: Machine, accesses: list[Access], waves: Array) -> None:
             machine.fault_buffer,
             scratch,
         )
-        machine.fault_buffer[: kernels.LDS_RACE] = 0
+        machine.fault_buffer[: lds_kernels.RACE] = 0
         machine.take_faults(
-            {kernels.LDS_RACE: ("lds-race", "LDS address {address} is still in flight across the barrier (wave {wave})")}
+            {
+                lds_kernels.RACE: (
+                    "lds-race",
+                    "LDS address {address} is still in flight across the barrier (wave {wave})",
+                )
+            }
         )
 
 
 def _count(machine: Machine, index: int, addresses: Array, size: int, phases: Array, banks: int) -> None:
     lanes = int(machine.active.sum()) if not machine.full else machine.active.size
     machine.lds_counters[index, 0] += size * lanes
-    machine.lds_counters[index, 1] += kernels.conflict_cycles(addresses, machine.active, size, phases, banks)
+    machine.lds_counters[index, 1] += lds_kernels.conflict_cycles(addresses, machine.active, size, phases, banks)
 
 
 def _lane_addresses(machine: Machine, base: Operand, offset: int) -> Array:
@@ -171,7 +176,7 @@ def _read(instruction: Instruction, context: Context, width: str) -> Step:
             accesses.append(_check(machine, addresses, size, False))
             _count(machine, index, addresses, size, phases, banks)
             first = target.row + at * count
-            dirty = kernels.load_lds(
+            dirty = lds_kernels.load_lds(
                 machine.vector,
                 first,
                 count,
@@ -221,7 +226,7 @@ def write_lds_bytes(
         machine.grow_poison()
         for part in range(count):
             undefined[part, : len(machine.members)] = machine.read_vector_shadow(row + part)
-    kernels.store_lds(
+    lds_kernels.store_lds(
         data,
         row,
         count,
@@ -250,10 +255,10 @@ def _write(instruction: Instruction, context: Context, width: str) -> Step:
         accesses = []
         for source, offset in zip(data, offsets, strict=True):
             addresses = _lane_addresses(machine, base, offset)
-            machine.lds_counters[index, 1] += kernels.conflict_cycles(addresses, machine.active, size, phases, banks)
-            accesses.append(
-                write_lds_bytes(machine, index, machine.vector, source.row, count, size, shift, addresses)
+            machine.lds_counters[index, 1] += lds_kernels.conflict_cycles(
+                addresses, machine.active, size, phases, banks
             )
+            accesses.append(write_lds_bytes(machine, index, machine.vector, source.row, count, size, shift, addresses))
         machine.issued.append(Pending(index, frozenset(), LDS, accesses))
 
     def tainted(machine: Machine) -> None:
@@ -337,6 +342,3 @@ def _swizzle(instruction: Instruction, context: Context) -> Step:
         machine.write_vector_shadow(target.row, bits)
 
     return Step(instruction, "lds_read", run, tainted, ids_of(data), (), LDS, frozenset(target.ids()))
-
-
-_ = Callable

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from typing import Any
 
 import ml_dtypes
 import numpy as np
@@ -15,7 +17,9 @@ from rocfuse.sim.operands import Operand, constant_bits, parse_operand
 from rocfuse.sim.state import State
 from rocfuse.sim.step import Context, Step, ids_of, unsupported
 
-_NAME = re.compile(r"v_mfma_(f32|i32)_(\d+)x(\d+)x(\d+)(?:_?(\d+)b)?_?(f32|xf32|f16|bf16(?:_1k)?|i8|[bf][fp]8_[bf][fp]8)$")
+_NAME = re.compile(
+    r"v_mfma_(f32|i32)_(\d+)x(\d+)x(\d+)(?:_?(\d+)b)?_?(f32|xf32|f16|bf16(?:_1k)?|i8|[bf][fp]8_[bf][fp]8)$"
+)
 # [CDNA3] "Matrix Core" pass counts, times 4 cycles, for forms that the target table does not plan with
 _CYCLES = {
     "32x32x2_f32": 64,
@@ -71,22 +75,21 @@ def compile_matrix(instruction: Instruction, context: Context) -> Step | None:
     match = _NAME.match(instruction.mnemonic)
     if match is None:
         return None
-    result, m, n, k, blocks, types = match.groups()
+    _, m, n, k, blocks, types = match.groups()
     if any(int(value or "0", 0) for value in instruction.modifiers.values()) or m != n:
         raise unsupported(instruction, context.kernel.name, "broadcast modifiers")
     target, a, b, c = (parse_operand(text) for text in instruction.operands)
     kinds = re.sub("_1k$", "", types).split("_")
     size, depth = int(m), int(k)
     run = _runner(context, target, a, b, c, size, depth, kinds, bool(blocks))
-    elements = depth if blocks else depth * size // 64
     cycles = matrix_cycles(context, size, depth, kinds[0])
 
-    def checked(state: State) -> None:
+    def checked(state: Machine) -> None:
         if not state.full:
             state.report_lanes("exec-not-full", "a matrix instruction ignores EXEC, which is not full", ~state.active)
         run(state)
 
-    def tainted(state: State) -> None:
+    def tainted(state: Machine) -> None:
         bits = _shadow(state, target, a, b, c, size, bool(blocks))
         checked(state)
         active, full = state.active, state.full
@@ -95,7 +98,6 @@ def compile_matrix(instruction: Instruction, context: Context) -> Step | None:
             state.write_vector_shadow(row, shadow)
         state.active, state.full = active, full
 
-    del elements, result
     step = Step(instruction, "matrix", checked, tainted, ids_of(a, b, c), target.ids())
     step.detail = cycles
     return step
@@ -111,7 +113,7 @@ def _runner(
     depth: int,
     kinds: list[str],
     blocks: bool,
-):  # type: ignore[no-untyped-def]
+) -> Callable[[Machine], None]:
     backward = context.mfma_order == "decreasing"
     c_row = c.row if c.bank == "v" else -1
     kind = kinds[0].removeprefix("x")
@@ -153,10 +155,11 @@ def _shadow(
     waves = len(state.members)
 
     def lines(operand: Operand) -> np.ndarray:
-        bad = np.zeros((waves, 64), bool)
+        bad: Any = np.zeros((waves, 64), bool)
         for row in range(operand.row, operand.row + operand.count):
-            bad |= np.broadcast_to(state.read_vector_shadow(row) != 0, bad.shape)
-        return bad.reshape(waves, 64 // size, size).any(axis=1)
+            bad = bad | np.broadcast_to(state.read_vector_shadow(row) != 0, bad.shape)
+        result: np.ndarray = bad.reshape(waves, 64 // size, size).any(axis=1)
+        return result
 
     bad_rows, bad_columns = lines(a), lines(b)
     lane = np.arange(64)

@@ -12,7 +12,7 @@ from rocfuse.sim.decode import Instruction
 from rocfuse.sim.isa_lds import write_lds_bytes
 from rocfuse.sim.isa_scalar import scalar_reader
 from rocfuse.sim.machine import Machine, Pending
-from rocfuse.sim.operands import Operand, parse_operand, row_reader
+from rocfuse.sim.operands import Operand, parse_operand
 from rocfuse.sim.state import LANES, M0, SCALAR_ID
 from rocfuse.sim.step import SMEM, VMEM, Context, Step, ids_of, unsupported
 
@@ -47,10 +47,6 @@ _FAULTS = {
     kernels.STRADDLES: ("global-out-of-bounds", "a dword at {address} lies across the bound of its buffer"),
 }
 Address = Callable[[Machine], tuple[Array, Array, Array]]  # absolute, relative to the bound, bound
-
-
-def _constant(text: str) -> int:
-    return int(text, 0)
 
 
 def _buffer_address(instruction: Instruction, operands: list[Operand]) -> Address:
@@ -189,7 +185,7 @@ def _settle(machine: Machine, rows: tuple[int, ...], dirty: int, mode: int) -> N
 
 
 def _store(instruction: Instruction, address: Address, data: Operand, sources: frozenset[int], width: str) -> Step:
-    count, size, mode = WIDTHS[width]
+    count, size, _ = WIDTHS[width]
     shift = 16 if width.endswith("d16_hi") else 0
     rows = frozenset(range(data.row, data.row + count))
     mask = np.uint32({1: 0xFF, 2: 0xFFFF}.get(size, 0xFFFFFFFF) << shift)
@@ -216,6 +212,8 @@ def _store(instruction: Instruction, address: Address, data: Operand, sources: f
             machine.global_counters[index],
             machine.fault_buffer,
             machine.stored_buffer,
+            machine.memory.writers,
+            machine.wave_ids,
         )
         machine.take_faults(_FAULTS)
         machine.issued.append(Pending(index, frozenset(), VMEM))
@@ -324,12 +322,11 @@ def _scalar_words(machine: Machine, row: int, count: int, start: Array, limit: A
             if 4 * part + 4 <= int(limit[waves][0]):
                 if local < 0 or local + 4 * part + 4 > regions[region].size:
                     where = machine.memory.name_of(region)
-                    text = f"scalar address {int(address) + 4 * part:#x} is outside of every argument (nearest: {where})"
+                    text = (
+                        f"scalar address {int(address) + 4 * part:#x} is outside of every argument (nearest: {where})"
+                    )
                     machine.report("global-out-of-bounds", text, int(members[waves][0]))
                 else:
                     at = regions[region].offset + local + 4 * part
                     value = int.from_bytes(machine.memory.arena[at : at + 4].tobytes(), "little")
             machine.scalar[row + part, members[waves]] = value
-
-
-__all__ = ["compile_smem", "compile_vmem", "row_reader"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rocfuse.sim.arith import F16, F32, fma_f16, fma_f32, flush
+from rocfuse.sim.arith import F16, F32, flush, fma_f16, fma_f32
 from rocfuse.sim.decode import Instruction
 from rocfuse.sim.isa_float import _maximum, _minimum
 from rocfuse.sim.isa_integer import shift_left, shift_right
@@ -92,7 +92,9 @@ def compile_packed(instruction: Instruction, context: Context) -> Step | None:
     def readers(halves: list[int], signs: list[int], shadow: bool) -> list[Reader]:
         return [_half_reader(s, kind, h, n, shadow) for s, h, n in zip(sources, halves, signs, strict=True)]
 
-    plane = [(readers(low_halves, low_signs, shadow), readers(high_halves, high_signs, shadow)) for shadow in (False, True)]
+    plane = [
+        (readers(low_halves, low_signs, shadow), readers(high_halves, high_signs, shadow)) for shadow in (False, True)
+    ]
     if instruction.mnemonic == "v_pk_mov_b32":
         for _, high in plane:
             high.reverse()
@@ -153,7 +155,9 @@ def _mixed(mode: int, sources: list[Operand], halves: list[int], wide: list[int]
     """v_fma_mix sources: op_sel_hi says f16, op_sel says which half."""
     readers = []
     for operand, half, is_half in zip(sources, halves, wide, strict=True):
-        read = vector_reader(operand, "f16" if is_half else "f32", shadow, half if is_half and operand.bank != "c" else 0)
+        read = vector_reader(
+            operand, "f16" if is_half else "f32", shadow, half if is_half and operand.bank != "c" else 0
+        )
         readers.append(_widened(read) if is_half and not shadow else read)
     return readers
 

@@ -34,7 +34,16 @@ DTYPES: dict[str, Any] = {
     "u16": np.uint16,
     "u32": np.uint32,
 }
-_SCALAR_FORMS = {"i8": "<b", "i16": "<h", "i32": "<i", "i64": "<q", "index": "<q", "f32": "<f", "f64": "<d", "f16": "<e"}
+_SCALAR_FORMS = {
+    "i8": "<b",
+    "i16": "<h",
+    "i32": "<i",
+    "i64": "<q",
+    "index": "<q",
+    "f32": "<f",
+    "f64": "<d",
+    "f16": "<e",
+}
 POISON = 0xA5  # fills what nobody has written yet
 
 
@@ -97,7 +106,9 @@ def resolve(value: Any, inputs: Mapping[str, np.ndarray]) -> Any:
     return value
 
 
-def _output_shape(argument: Mapping[str, Any], kernel: Mapping[str, Any], inputs: Mapping[str, np.ndarray]) -> list[int]:
+def _output_shape(
+    argument: Mapping[str, Any], kernel: Mapping[str, Any], inputs: Mapping[str, np.ndarray]
+) -> list[int]:
     """A dimension that the contract leaves open is that of the input which leaves the same one open."""
     shape = []
     for at, size in enumerate(argument["shape"]):
@@ -180,7 +191,9 @@ def build_launch(
             form = _SCALAR_FORMS[argument["dtype"]]
             struct.pack_into(form, segment, entry[".offset"], value)
         else:
-            struct.pack_into("<Q", segment, entry[".offset"], memory.memory.regions[memory.index[argument["name"]]].address)
+            struct.pack_into(
+                "<Q", segment, entry[".offset"], memory.memory.regions[memory.index[argument["name"]]].address
+            )
     _fill_hidden(kernel, segment, grid, block)
     regions = memory.memory.regions
     home = regions[memory.index[f"kernarg segment {at}"]]
@@ -246,5 +259,3 @@ def _start_lanes(state: State, launch: Launch) -> None:
     state.vector_shadow.pop(0, None)
     for part in (0, 1):
         state.write_defined_scalar(EXEC + part)
-
-

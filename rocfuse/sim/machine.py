@@ -18,7 +18,9 @@ class LdsPlan:
 
     size: int
     granule_shift: int  # log2 of the bytes that one tag covers
-    owner: np.ndarray  # (2, size): buffer of the loop, buffer of the combine, at each byte; (2, 0) when nothing is planned
+    owner: (
+        np.ndarray
+    )  # (2, size): buffer of the loop, buffer of the combine, at each byte; (2, 0) when nothing is planned
 
 
 @dataclass
@@ -56,11 +58,15 @@ class Machine(State):
         self.undefined_buffer = np.zeros((4, waves, LANES), np.uint32)
         self.stored_buffer = np.zeros((4, waves, LANES), bool)
         self.allowed_buffer = np.zeros((waves, LANES), bool)
+        self.wave_ids = np.zeros(waves, np.int64)  # within the whole grid
         self.issued: list[Pending] = []  # of the running instruction
 
-    def begin(self, workgroups: list[tuple[int, int, int]]) -> None:
+    def begin(self, workgroups: list[tuple[int, int, int]], grid: tuple[int, int, int]) -> None:
         """Forget everything of the batch before."""
         self.workgroup_ids = workgroups
+        linear = np.array([x + grid[0] * (y + grid[1] * z) for x, y, z in workgroups], np.int64)
+        local = np.arange(self.waves_per_group)
+        self.wave_ids = (linear[:, None] * self.waves_per_group + local).reshape(-1)
         self.epoch[:] = 1
         self.combine[:] = 0
         self.write_tag[:] = 0

@@ -33,9 +33,10 @@ class GlobalMemory:
                 Region(name, size, writable, offset, (at + 1) << REGION_SHIFT, written if writable else -1)
             )
             offset += -(-size // 64) * 64 + 64
-            written += size if writable else 0
+            written += -(-size // 16) * 16 if writable else 0
         self.arena = np.frombuffer(mmap.mmap(-1, max(offset, 1)), np.uint8)
         self.written = np.frombuffer(mmap.mmap(-1, max(written, 1)), np.uint8)
+        self.writers = np.frombuffer(mmap.mmap(-1, 2 * max(written, 2)), np.uint32)  # one for every two bytes
         self.base = np.array([(r.address, r.size, r.offset) for r in self.regions], np.int64).reshape(-1, 3)
         self.written_at = np.array([r.written_at for r in self.regions], np.int64)
 
@@ -46,6 +47,11 @@ class GlobalMemory:
     def written_of(self, region: Region) -> np.ndarray:
         """Which bytes of a writable region were written."""
         return self.written[region.written_at : region.written_at + region.size]
+
+    def writers_of(self, region: Region) -> np.ndarray:
+        """Who wrote a region: for every two bytes, 1 + wave of the grid * 64 + lane."""
+        first = region.written_at >> 1
+        return self.writers[first : first + (region.size + 1) // 2]
 
     def name_of(self, index: int) -> str:
         """The name of the region with this index, for a message."""

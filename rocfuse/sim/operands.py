@@ -122,7 +122,7 @@ def constant_bits(text: str, kind: str) -> int:
 def _constant(operand: Operand, kind: str, shadow: bool) -> Reader:
     bits = 0 if shadow else constant_bits(operand.text, kind)
     unsigned = {16: np.uint16, 32: np.uint32, 64: np.uint64}[int(kind[1:])]
-    value = np.full((1, 1), bits, unsigned)
+    value: np.ndarray = np.full((1, 1), bits, unsigned)
     if not shadow:
         value = value.view(TYPES[kind])
     return lambda state: value
@@ -211,7 +211,7 @@ def _with_sign(read: Reader, operand: Operand, kind: str, shadow: bool) -> Reade
     dtype = TYPES[kind]
 
     def modified(state: State) -> np.ndarray:
-        value = read(state).view(unsigned)
+        value: np.ndarray = read(state).view(unsigned)
         if operand.absolute:
             value = value & ~sign
         return (value ^ sign if operand.negate else value).view(dtype)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import ml_dtypes
@@ -33,14 +33,14 @@ def _as_output(reference: np.ndarray, output: np.ndarray) -> np.ndarray:
 
 def check_files(
     contract: Mapping[str, Any],
-    outputs: Sequence[np.ndarray],
+    result: SimulationResult,
     references: Sequence[np.ndarray],
     atol: float | None,
     rtol: float | None,
 ) -> list[Message]:
     """|y - ref| <= atol + rtol * |ref| for every element, with NaN and infinity at equal places."""
     messages = []
-    for name, output, raw in zip(contract["outputs"], outputs, references, strict=True):
+    for at, (name, output, raw) in enumerate(zip(contract["outputs"], result.outputs, references, strict=True)):
         if raw.shape != output.shape:
             raise UsageError(f"{name}: the reference has shape {list(raw.shape)}, the result {list(output.shape)}")
         reference, value = _as_output(raw, output), np.asarray(output, np.float64)
@@ -63,51 +63,31 @@ def check_files(
         text = f"{name}: max error {float(error[finite].max(initial=0)):.3g} of max {largest:.3g}"
         if count:
             first = tuple(int(index) for index in np.argwhere(wrong)[0])
-            place = locate_element(contract, name, first)
+            workgroup, wave, lane = result.locate(at)(first)
             text += (
                 f", {count} of {value.size} wrong, first {list(first)}: {value[first]:.6g}, not {reference[first]:.6g}"
             )
-            text += f" (workgroup, wave, lane: {place})" if place else ""
+            text += f", by workgroup {workgroup} wave {wave} lane {lane}"
         messages.append((count == 0, text))
     return messages
 
 
-def locate_element(contract: Mapping[str, Any], name: str, index: tuple[int, ...]) -> str:
-    """Where an element of an output is computed, as far as the contract says; an empty text when it does not."""
-    try:
-        from rocfuse.sim.locate import locator
-
-        return str(locator(contract, name)(index))
-    except (ImportError, KeyError, ValueError, TypeError, AttributeError):
-        return ""
-
-
 def check_program(
-    text: str, contract: Mapping[str, Any], arrays: Sequence[np.ndarray], outputs: Sequence[np.ndarray]
+    text: str, contract: Mapping[str, Any], arrays: Sequence[np.ndarray], result: SimulationResult
 ) -> list[Message]:
     """Compare with the program itself, by the tolerance rule of rocfuse.sim.compare."""
     from rocfuse.sim.compare import compare
     from rocfuse.sim.reference import evaluate
 
     references = evaluate(text, arrays)
-    if len(references.rounded) != len(outputs):
-        raise UsageError(f"the program has {len(references.rounded)} results, the kernel {len(outputs)}")
+    if len(references.rounded) != len(result.outputs):
+        raise UsageError(f"the program has {len(references.rounded)} results, the kernel {len(result.outputs)}")
     messages = []
-    for name, y, u, r in zip(contract["outputs"], outputs, references.rounded, references.exact, strict=True):
-        comparison = compare(y, u, r, locate=_locate(contract, name))
+    pairs = zip(contract["outputs"], result.outputs, references.rounded, references.exact, strict=True)
+    for at, (name, y, u, r) in enumerate(pairs):
+        comparison = compare(y, u, r, locate=result.locate(at))
         messages.append((comparison.ok, f"{name}: {comparison.message}"))
     return messages
-
-
-def _locate(contract: Mapping[str, Any], name: str) -> Callable[..., Any] | None:
-    try:
-        from rocfuse.sim.locate import locator
-    except ImportError:
-        return None
-    try:
-        return locator(contract, name)  # type: ignore[no-any-return]
-    except (KeyError, ValueError, TypeError, AttributeError):
-        return None
 
 
 def table(contract: Mapping[str, Any], result: SimulationResult, messages: Sequence[Message], seconds: float) -> str:

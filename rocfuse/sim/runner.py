@@ -134,7 +134,7 @@ class GridRunner:
         waves = per * len(batch)
         if machine is None or machine.waves != waves:
             machine = Machine(waves, per, log, self.memory, self.plan, len(self.steps))
-        machine.begin(batch)
+        machine.begin(batch, self.launch.grid)
         machine.forget(self.registers)
         start_waves(machine, self.launch)
         executor = Executor(machine, self.steps, self.launch.kernel.name, start=self.start)

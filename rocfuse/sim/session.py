@@ -11,7 +11,7 @@ import numpy as np
 
 from rocfuse.diagnostics import UsageError
 from rocfuse.sim import SimulationResult
-from rocfuse.sim.decode import decode_binary, decode_text
+from rocfuse.sim.decode import Instruction, decode_binary, decode_text
 from rocfuse.sim.elf import Kernel, read_kernels
 from rocfuse.sim.faults import FaultLog
 from rocfuse.sim.launch import Launch, Memory, build_launch, build_memory, match_inputs
@@ -42,6 +42,7 @@ def run_contract(
     inputs = match_inputs(contract, arrays)
     memory = build_memory(contract, inputs, len(contract["kernels"]))
     log = FaultLog(check)
+    waves: dict[str, int] = {}
     stats: dict[str, Any] = {"source": "text" if isa_text is not None else "binary", "kernels": {}}
     for at, entry in enumerate(contract["kernels"]):
         if entry["name"] not in kernels:
@@ -60,13 +61,15 @@ def run_contract(
         if complaint:
             log.add("lds-account", f"kernel {kernel.name}: {complaint}")
         stats["kernels"][kernel.name] = kernel_stats(runner.steps, totals, memory.memory)
-    outputs, written = _outputs(contract, memory)
+        waves.update({a["name"]: launch.waves_per_group for a in entry["args"] if a["kind"] == "out"})
+    outputs, written, writers = _outputs(contract, memory)
     if workgroups is None:
         _check_written(contract, memory, log)
-    return SimulationResult(outputs, stats, log.faults(), stats["source"], written)
+    per_group = [waves[name] for name in contract["outputs"]]
+    return SimulationResult(outputs, stats, log.faults(), stats["source"], written, writers, per_group)
 
 
-def _decode(kernel: Kernel, isa_text: str | None):  # type: ignore[no-untyped-def]
+def _decode(kernel: Kernel, isa_text: str | None) -> list[Instruction]:
     if isa_text is not None:
         return decode_text(isa_text, kernel.name)
     return decode_binary(kernel.code, kernel.address, kernel.target, kernel.name)
@@ -99,8 +102,10 @@ def _processes(asked: int | None, waves: int) -> int:
     return min(os.cpu_count() or 1, 8)
 
 
-def _outputs(contract: Mapping[str, Any], memory: Memory) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    outputs, written = [], []
+def _outputs(
+    contract: Mapping[str, Any], memory: Memory
+) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
+    outputs, written, writers = [], [], []
     for name in contract["outputs"]:
         if name not in memory.outputs:
             raise UsageError(f"output {name} is an argument of no kernel")
@@ -108,7 +113,8 @@ def _outputs(contract: Mapping[str, Any], memory: Memory) -> tuple[list[np.ndarr
         region = memory.memory.regions[memory.index[name]]
         outputs.append(memory.memory.bytes_of(region).view(dtype).reshape(shape).copy())
         written.append(memory.memory.written_of(region).astype(bool))
-    return outputs, written
+        writers.append(memory.memory.writers_of(region).copy())
+    return outputs, written, writers
 
 
 def _check_written(contract: Mapping[str, Any], memory: Memory, log: FaultLog) -> None:
@@ -118,4 +124,6 @@ def _check_written(contract: Mapping[str, Any], memory: Memory, log: FaultLog) -
         missing = int(region.size - memory.memory.written_of(region).astype(bool).sum())
         if missing:
             first = int(np.argmin(memory.memory.written_of(region)))
-            log.add("output-unwritten", f"{name}: {missing} of {region.size} bytes were never written, the first is {first}")
+            log.add(
+                "output-unwritten", f"{name}: {missing} of {region.size} bytes were never written, the first is {first}"
+            )

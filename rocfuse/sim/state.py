@@ -151,7 +151,7 @@ class State:
             if register < SCALAR_ID:
                 self.write_vector_shadow(register, np.zeros((1, 1), np.uint32))
             else:
-                self.write_scalar_shadow(register - SCALAR_ID, np.uint32(0))
+                self.write_scalar_shadow(register - SCALAR_ID, np.zeros(1, np.uint32))
 
     # reports
 

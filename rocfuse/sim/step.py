@@ -9,7 +9,6 @@ from rocfuse.diagnostics import CompileError
 from rocfuse.sim.decode import Instruction
 from rocfuse.sim.elf import Kernel
 from rocfuse.sim.operands import Operand
-from rocfuse.sim.state import State
 from rocfuse.targets import Target
 
 VMEM, LDS, SMEM = "vmcnt", "lds", "smem"  # the queues that s_waitcnt waits for
@@ -25,8 +24,8 @@ class Step:
 
     instruction: Instruction
     category: str
-    run: Callable[[State], None]
-    run_tainted: Callable[[State], None]
+    run: Callable[..., None]
+    run_tainted: Callable[..., None]
     reads: frozenset[int] = frozenset()
     writes: tuple[int, ...] = ()
     queue: str = ""

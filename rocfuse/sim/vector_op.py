@@ -82,10 +82,12 @@ def _form(instruction: Instruction, sources: int) -> _Form:
     )
 
 
-KNOWN_MODIFIERS = frozenset(
-    "op_sel clamp mul div dst_sel dst_unused src0_sel src1_sel quad_perm row_shl row_shr row_ror row_mirror row_half_mirror "
-    "row_bcast row_newbcast wave_shl wave_shr wave_rol wave_ror row_mask bank_mask bound_ctrl fi".split()
-)
+_DPP_MODIFIERS = {"quad_perm", "row_mask", "bank_mask", "bound_ctrl", "fi"} | {
+    *(f"row_{name}" for name in ("shl", "shr", "ror", "mirror", "half_mirror", "bcast", "newbcast")),
+    *(f"wave_{name}" for name in ("shl", "shr", "rol", "ror")),
+}
+_SDWA_MODIFIERS = {"dst_sel", "dst_unused", "src0_sel", "src1_sel"}
+_KNOWN_MODIFIERS = {"op_sel", "clamp", "mul", "div"} | _DPP_MODIFIERS | _SDWA_MODIFIERS
 
 
 def compile_vector(instruction: Instruction, context: Context, table: Mapping[str, VectorOp]) -> Step | None:
@@ -93,7 +95,7 @@ def compile_vector(instruction: Instruction, context: Context, table: Mapping[st
     op = table.get(instruction.mnemonic)
     if op is None:
         return None
-    unknown = set(instruction.modifiers) - KNOWN_MODIFIERS
+    unknown = set(instruction.modifiers) - _KNOWN_MODIFIERS
     if unknown:
         raise unsupported(instruction, context.kernel.name, "modifier " + ", ".join(sorted(unknown)))
     operands = [parse_operand(text) for text in instruction.operands]
@@ -177,6 +179,7 @@ def _sub_dword_writer(target: Operand, kind: str, form: _Form, plane: bool) -> W
     old = vector_reader(Operand("v", target.row, 1, target.text), "u32", plane)
 
     def write(state: State, value: np.ndarray) -> None:
+        rest: Any
         bits = value.view(np.uint16 if kind.endswith("16") else np.uint32).astype(np.uint32) & mask
         if form.unused == "UNUSED_PRESERVE":
             rest = old(state) & ~(mask << shift)
