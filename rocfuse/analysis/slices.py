@@ -109,3 +109,34 @@ def through_collapse(access: Access, groups: Sequence[Sequence[int]], shape: Seq
         for dim in group:
             result[dim] = access[position] if dim == kept else Index(None, 0)
     return tuple(result[dim] for dim in range(len(shape)))
+
+
+Box = tuple[tuple[int, int], ...]  # offset and size for each dim of a tensor
+
+
+def full_box(shape: Sequence[int]) -> Box:
+    """The whole of a tensor."""
+    return tuple((0, size) for size in shape)
+
+
+def box_of(access: Access, extents: Sequence[int]) -> Box:
+    """Which part of a tensor is read through `access` when the loops have `extents`."""
+    return tuple((index.offset, 1 if index.dim is None else extents[index.dim]) for index in access)
+
+
+def box_through_reshape(
+    box: Box, pairs: Sequence[tuple[Sequence[int], Sequence[int]]], shape: Sequence[int], source: Sequence[int]
+) -> Box | None:
+    """The part of a reshape's source that `box` of its result (of `shape`) is made of.
+
+    `pairs` are the dims of the result and of the `source` shape that become one another. None if the box cuts a dim
+    that is merged or split.
+    """
+    found: list[tuple[int, int]] = [(0, size) for size in source]
+    for result_dims, source_dims in pairs:
+        wide = [[dim for dim in result_dims if shape[dim] != 1], [dim for dim in source_dims if source[dim] != 1]]
+        if len(wide[0]) == len(wide[1]) == 1:
+            found[wide[1][0]] = box[wide[0][0]]
+        elif any(box[dim] != (0, shape[dim]) for dim in result_dims):
+            return None
+    return tuple(found)

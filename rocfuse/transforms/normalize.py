@@ -22,17 +22,22 @@ from typing import ClassVar
 from mlir import ir
 from mlir.passmanager import PassManager
 
+from rocfuse.analysis.contraction import Role, infer_roles
+from rocfuse.analysis.slices import dims_of
 from rocfuse.diagnostics import CompileError
 from rocfuse.passes import Pass, PassContext, register
-from rocfuse.transforms.matching import nested_ops, scalar_constant
+from rocfuse.transforms.matching import is_product, nested_ops, scalar_constant, structured
+from rocfuse.transforms.merge_reductions import merge_reductions
 
-# Order: TOSA first (it has its own named ops); tensors of arith ops become generics; names go; then everything
-# elementwise is fused, which also moves reshapes through products and folds transposes and casts into their maps.
+# Order: TOSA first (it has its own named ops); tensors of arith ops become generics; names go; unit dims go, as they
+# stand in the way of reshapes; then everything elementwise is fused, which also moves reshapes through products and
+# folds transposes and casts into their maps.
 _TOSA = "func.func(tosa-to-linalg-named,tosa-to-linalg,tosa-to-tensor,tosa-to-arith)"
 _GENERICS = "func.func(convert-elementwise-to-linalg),canonicalize,cse,linalg-generalize-named-ops"
-_FUSE = "linalg-fuse-elementwise-ops,canonicalize,cse"
-PIPELINE = f"builtin.module({_TOSA},{_GENERICS},{_FUSE})"
-CLEAN = f"builtin.module({_FUSE})"
+_NAMED = f"builtin.module({_TOSA},{_GENERICS},canonicalize,cse)"
+_UNIT_DIMS = "builtin.module(func.func(linalg-fold-unit-extent-dims),canonicalize,cse)"
+_FUSE = "builtin.module(linalg-fuse-elementwise-ops,canonicalize,cse)"
+_CLEAN = "builtin.module(canonicalize,cse)"
 
 
 @register
@@ -47,9 +52,14 @@ class Normalize(Pass):
     def run(self, module: ir.Module, context: PassContext) -> None:
         """Normalize every function in place."""
         _drop_asserts(module, context)
-        _run_upstream(module, PIPELINE)
+        _run_upstream(module, _NAMED)
+        if _unit_dims_can_go(module):
+            _run_upstream(module, _UNIT_DIMS)
+        _run_upstream(module, _FUSE)
+        if merge_reductions(module):
+            _run_upstream(module, _CLEAN)
         if _fold_constants(module):
-            _run_upstream(module, CLEAN)
+            _run_upstream(module, _FUSE)
 
 
 def _run_upstream(module: ir.Module, pipeline: str) -> None:
@@ -61,6 +71,23 @@ def _run_upstream(module: ir.Module, pipeline: str) -> None:
             first = error.error_diagnostics[0] if error.error_diagnostics else None
             location = str(first.location) if first else ""
             raise CompileError(f"rocfuse-normalize: {first.message if first else error}", location) from error
+
+
+def _unit_dims_can_go(module: ir.Module) -> bool:
+    """Whether every product keeps an m, an n and a k without its dims of extent 1."""
+    for op in nested_ops(module.operation):
+        view = structured(op)
+        if view is None or not is_product(op):
+            continue
+        a, b, out = (dims_of(access) for access in view.maps)
+        roles = infer_roles(a, b, out, view.loops)
+        if isinstance(roles, str):
+            return False
+        needed: tuple[Role, ...] = ("m", "n", "k")
+        for role in needed:
+            if all(view.extent(dim) == 1 for dim in roles.dims(role)):
+                return False
+    return True
 
 
 def _drop_asserts(module: ir.Module, context: PassContext) -> None:

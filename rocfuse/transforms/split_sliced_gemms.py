@@ -26,13 +26,14 @@ from mlir import ir
 from mlir.dialects import tensor
 from mlir.passmanager import PassManager
 
-from rocfuse.analysis.slices import Access, Index, through_map
+from rocfuse.analysis.slices import Box, Index, box_of, box_through_reshape, full_box, through_map
 from rocfuse.diagnostics import Refusal
 from rocfuse.passes import Pass, PassContext, register
 from rocfuse.transforms.matching import (
     RESHAPES,
     Slice,
     defining_op,
+    element_type,
     entry_block,
     erase_dead,
     full_access,
@@ -40,7 +41,9 @@ from rocfuse.transforms.matching import (
     is_elementwise,
     is_product,
     is_static_tensor,
+    is_tensor,
     nested_ops,
+    reassociation,
     reshape_source_access,
     shape_of,
     static_slice,
@@ -50,6 +53,7 @@ from rocfuse.transforms.matching import (
 
 _NAME = "rocfuse-split-sliced-gemms"
 _CLEAN = "builtin.module(cse,canonicalize)"
+_RESHAPE = "builtin.module(linalg-fuse-elementwise-ops,canonicalize,cse)"
 
 
 @register
@@ -74,6 +78,9 @@ class SplitSlicedGemms(Pass):
         if changed:
             with module.context:
                 PassManager.parse(_CLEAN).run(module.operation)
+                if any(_moves_dims(op) for op in nested_ops(module.operation)):
+                    # reshapes that slices kept away from their product can now move through it
+                    PassManager.parse(_RESHAPE).run(module.operation)
 
 
 @dataclass
@@ -117,11 +124,14 @@ def _region(product: ir.Operation) -> _Region:
     return region
 
 
+def _moves_dims(op: ir.Operation) -> bool:
+    """Whether `op` is a reshape that splits or merges dims."""
+    return op.name in RESHAPES and reshape_source_access(op, full_access(op.results[0])) is None
+
+
 def _passes_slices(op: ir.Operation) -> bool:
-    """Whether a slice of the op's result is the op on slices of its operands."""
-    if op.name in RESHAPES:
-        return reshape_source_access(op, full_access(op.results[0])) is not None
-    return is_elementwise(op)
+    """Whether a slice of the op's result may be the op on slices of its operands."""
+    return op.name in RESHAPES or is_elementwise(op)
 
 
 def _verdict(region: _Region, others: list[ir.Operation]) -> Refusal | None:
@@ -138,12 +148,15 @@ def _verdict(region: _Region, others: list[ir.Operation]) -> Refusal | None:
     for op in region.chain:
         if not all(is_static_tensor(result) for result in op.results):
             return _refusal(op, f"the sliced product {op.results[0].type} has dynamic dims; make its shape static")
+    for op in region.slices:
+        cut = _cut_reshape(op, region.chain)
+        if cut is not None:
+            return _refusal(cut, f"a slice cuts dims that {cut.name} of {cut.operands[0].type} splits or merges")
     if others:
         kept = ", ".join(sorted({op.name for op in others}))
         return _refusal(
             others[0],
-            f"{_count(region.slices)} of the product, and {kept} reads all of it; "
-            "slice for every reader or for none",
+            f"{_count(region.slices)} of the product, and {kept} reads all of it; slice for every reader or for none",
         )
     return None
 
@@ -172,8 +185,43 @@ def _split_once(function: ir.Operation) -> bool:
     return bool(done)
 
 
-# per dim of a tensor: offset and size
-_Box = tuple[tuple[int, int], ...]
+def _operand_boxes(op: ir.Operation, value: ir.Value, box: Box) -> list[Box] | None:
+    """The part of each operand that `box` of the result `value` is made of; None if it cuts a reshape's dims."""
+    if op.name in RESHAPES:
+        groups = reassociation(op)
+        narrow, shape, source = range(len(groups)), shape_of(value), shape_of(op.operands[0])
+        expand = op.name == "tensor.expand_shape"
+        pairs = [(group, [dim]) if expand else ([dim], group) for dim, group in zip(narrow, groups, strict=True)]
+        part = box_through_reshape(box, pairs, shape, source)
+        return None if part is None else [part]
+    view = structured(op)
+    if view is None:
+        return None
+    extents = [view.extent(dim) for dim in range(view.loops)]
+    offsets = [0] * view.loops
+    for index, (offset, size) in zip(view.output_map(list(op.results).index(value)), box, strict=True):
+        if index.dim is not None:
+            offsets[index.dim], extents[index.dim] = offset, size
+    loops = tuple(Index(dim, offset) for dim, offset in enumerate(offsets))
+    return [box_of(through_map(one, loops), extents) for one in view.maps]
+
+
+def _cut_reshape(op: ir.Operation, chain: list[ir.Operation]) -> ir.Operation | None:
+    """The reshape between a product and slice `op` that the slice cannot pass, if there is one."""
+    numbers = static_slice(op)
+    waiting = [(op.operands[0], tuple(zip(numbers.offsets, numbers.sizes, strict=True)))] if numbers else []
+    seen: set[tuple[ir.Value, Box]] = set()
+    while waiting:
+        value, box = waiting.pop()
+        source = defining_op(value)
+        if (value, box) in seen or source is None or source not in chain:
+            continue
+        seen.add((value, box))
+        boxes = _operand_boxes(source, value, box)
+        if boxes is None:
+            return source
+        waiting += [pair for pair in zip(source.operands, boxes, strict=True) if pair[1]]
+    return None
 
 
 class _Splitter:
@@ -182,7 +230,7 @@ class _Splitter:
     def __init__(self, chain: list[ir.Operation], ip: ir.InsertionPoint) -> None:
         self.chain = chain
         self.ip = ip
-        self.made: dict[tuple[ir.Value, _Box], ir.Value] = {}
+        self.made: dict[tuple[ir.Value, Box], ir.Value] = {}
 
     def replace(self, op: ir.Operation, numbers: Slice) -> None:
         """Give the users of slice `op` the part of the chain that it reads."""
@@ -194,52 +242,33 @@ class _Splitter:
                 value = _drop_dims(result.type, value, numbers.dropped)
             result.replace_all_uses_with(value)
 
-    def part(self, value: ir.Value, box: _Box) -> ir.Value:
+    def part(self, value: ir.Value, box: Box) -> ir.Value:
         """The box of `value` as a tensor of the same rank."""
-        if box == tuple((0, size) for size in shape_of(value)):
+        if box == full_box(shape_of(value)):
             return value
         key = (value, box)
         if key not in self.made:
             self.made[key] = self._make(value, box)
         return self.made[key]
 
-    def _make(self, value: ir.Value, box: _Box) -> ir.Value:
+    def _make(self, value: ir.Value, box: Box) -> ir.Value:
         op = defining_op(value)
         if op is not None and (op in self.chain or _is_filler(op)):
             if op.name == "tensor.empty":
-                return tensor.EmptyOp([size for _, size in box], _element(value), loc=op.location).result
-            if op.name in RESHAPES:
-                return self._reshape(op, box)
-            if structured(op) is not None:
-                return self._structured(op, value, box)
+                return tensor.EmptyOp([size for _, size in box], element_type(value), loc=op.location).result
+            boxes = _operand_boxes(op, value, box)
+            if boxes is not None:
+                return self._again(op, value, box, boxes)
         return _extract(_sized(value, box), value, [offset for offset, _ in box], [size for _, size in box])
 
-    def _reshape(self, op: ir.Operation, box: _Box) -> ir.Value:
-        """A unit reshape of a slice."""
-        loops = tuple(Index(dim, offset) for dim, (offset, _) in enumerate(box))
-        access = reshape_source_access(op, loops)
-        source = self.part(op.operands[0], _box_of(access or (), [size for _, size in box]))
-        return _clone(op, [source], [_sized(op.results[0], box)])
-
-    def _structured(self, op: ir.Operation, value: ir.Value, box: _Box) -> ir.Value:
-        """The op on slices of its operands; reductions run in full."""
-        view = structured(op)
-        if view is None:
-            return value
-        position = list(op.results).index(value)
-        extents = [view.extent(dim) for dim in range(view.loops)]
-        offsets = [0] * view.loops
-        for index, (offset, size) in zip(view.output_map(position), box, strict=True):
-            if index.dim is not None:
-                offsets[index.dim], extents[index.dim] = offset, size
-        loops = tuple(Index(dim, offset) for dim, offset in enumerate(offsets))
-        boxes = [_box_of(through_map(one, loops), extents) for one in view.maps]
+    def _again(self, op: ir.Operation, value: ir.Value, box: Box, boxes: list[Box]) -> ir.Value:
+        """The op on parts of its operands."""
         operands = [
-            self.part(one, its) if isinstance(one.type, ir.RankedTensorType) else one
-            for one, its in zip(view.operands, boxes, strict=True)
+            self.part(one, part) if is_tensor(one) else one for one, part in zip(op.operands, boxes, strict=True)
         ]
-        types = [_sized(result, its) for result, its in zip(op.results, boxes[view.inputs :], strict=True)]
-        return _clone(op, operands, types, position)
+        outputs = [box] if op.name in RESHAPES else boxes[len(boxes) - len(op.results) :]
+        types = [_sized(result, part) for result, part in zip(op.results, outputs, strict=True)]
+        return _clone(op, operands, types, list(op.results).index(value))
 
 
 def _is_filler(op: ir.Operation) -> bool:
@@ -250,17 +279,8 @@ def _is_filler(op: ir.Operation) -> bool:
     return view is not None and view.inputs == 0 and view.elementwise
 
 
-def _box_of(access: Access, extents: list[int]) -> _Box:
-    """Which part of a tensor is read through `access` when the loops have `extents`."""
-    return tuple((index.offset, 1 if index.dim is None else extents[index.dim]) for index in access)
-
-
-def _element(value: ir.Value) -> ir.Type:
-    return ir.RankedTensorType(value.type).element_type
-
-
-def _sized(value: ir.Value, box: _Box) -> ir.RankedTensorType:
-    return ir.RankedTensorType.get([size for _, size in box], _element(value))
+def _sized(value: ir.Value, box: Box) -> ir.RankedTensorType:
+    return ir.RankedTensorType.get([size for _, size in box], element_type(value))
 
 
 def _extract(result: ir.Type, source: ir.Value, offsets: list[int], sizes: list[int]) -> ir.Value:

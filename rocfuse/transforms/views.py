@@ -104,6 +104,8 @@ def trace_operand(value: ir.Value, access: Access, reader: ir.Operation) -> View
             continue
         if op.name in RESHAPES and memory_view(value) is not None:
             break
+        if op.name == "arith.constant":
+            raise Refused(reader, "an operand of the product is a constant tensor; pass it as an argument")
         moved = _through_copy(op, access)
         if moved is None:
             raise Refused(

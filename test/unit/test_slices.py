@@ -1,5 +1,7 @@
 from rocfuse.analysis.slices import (
     Index,
+    box_of,
+    box_through_reshape,
     dims_of,
     dropped_dims,
     identity,
@@ -59,3 +61,17 @@ def test_projected_permutations():
     assert not is_projected_permutation((Index(0, 1),))
     assert not is_projected_permutation((Index(None, 0),))
     assert dims_of((Index(2), Index(None, 0), Index(0))) == (2, 0)
+
+
+def test_a_box_passes_a_reshape_of_dims_that_it_takes_whole():
+    merge = [([0], [0, 1]), ([1], [2])]  # 2x5x12 -> 10x12
+    assert box_through_reshape(((0, 10), (6, 6)), merge, (10, 12), (2, 5, 12)) == ((0, 2), (0, 5), (6, 6))
+    assert box_through_reshape(((0, 5), (6, 6)), merge, (10, 12), (2, 5, 12)) is None
+    split = [([0, 1], [0]), ([2], [1])]
+    assert box_through_reshape(((0, 2), (0, 5), (6, 6)), split, (2, 5, 12), (10, 12)) == ((0, 10), (6, 6))
+    assert box_through_reshape(((1, 1), (0, 5), (6, 6)), split, (2, 5, 12), (10, 12)) is None
+    assert box_through_reshape(((0, 1), (3, 2), (6, 6)), split, (1, 5, 12), (5, 12)) == ((3, 2), (6, 6))
+
+
+def test_box_of_an_access():
+    assert box_of((Index(1, 4), Index(None, 2), Index(0)), (8, 6)) == ((4, 6), (2, 1), (0, 8))
