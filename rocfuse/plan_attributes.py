@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from mlir import ir
 
 from rocfuse.analysis.copies import LDS_ACCESS_BYTES, Copy
-from rocfuse.analysis.lds import Buffer, Swizzle
+from rocfuse.analysis.lds import Buffer
+from rocfuse.analysis.swizzle import Swizzle
 from rocfuse.diagnostics import CompileError
 from rocfuse.targets import MatrixInstruction, Target
 
@@ -103,7 +104,8 @@ def read_plan(attribute: ir.DictAttr, target: Target) -> KernelPlan:
     for entry in values["copies"]:
         names.append(entry.pop("operand"))
         roles.append(entry.pop("role"))
-        swizzles.append(Swizzle(**entry.pop("swizzle")))
+        swizzle = entry.pop("swizzle")
+        swizzles.append(Swizzle(swizzle["chunk"], tuple(swizzle["images"])))
         copies.append(Copy(**entry))
     buffers = [Buffer(b["name"], b["offset"], b["bytes"], b["live"], b["stage"]) for b in values["lds"]]
     return KernelPlan(

@@ -23,20 +23,43 @@ class Copy:
     unit_rows: int
     unit_k: int
     parts: int  # units a thread
+    k_first: int = 0  # along rows: how many low bits of a thread's number go to k before the rest go to rows
+
+    def fields(self, rows: int, tile_k: int) -> tuple[Field, ...]:
+        """How the bits of a unit's number make its (row, k), lowest first."""
+        row_bits, k_bits = _log2(rows // self.unit_rows), _log2(tile_k // self.unit_k)
+        first = k_bits if self.along == "k" else self.k_first
+        parts = (("k", 0, first), ("row", 0, row_bits), ("k", first, k_bits - first))
+        result, source = [], 0
+        for dim, destination, width in parts:
+            scale = self.unit_k if dim == "k" else self.unit_rows
+            result.append(Field(dim, source, width, scale << destination))
+            source += width
+        return tuple(result)
 
     def unit(self, index: int, rows: int, tile_k: int) -> tuple[int, int]:
         """(row, k) of the first element of unit `index`."""
-        if self.along == "k":
-            chunks = tile_k // self.unit_k
-            return index // chunks * self.unit_rows, index % chunks * self.unit_k
-        chunks = rows // self.unit_rows
-        return index % chunks * self.unit_rows, index // chunks * self.unit_k
+        place = {"row": 0, "k": 0}
+        for field in self.fields(rows, tile_k):
+            place[field.dim] += (index >> field.source_bit & (1 << field.width) - 1) * field.scale
+        return place["row"], place["k"]
+
+
+@dataclass(frozen=True)
+class Field:
+    """`width` bits of a unit's number from `source_bit` on count steps of `scale` along `dim`."""
+
+    dim: str
+    source_bit: int
+    width: int
+    scale: int
 
 
 def plan_copy(rows: int, tile_k: int, threads: int, along: str, vector: int, element_bytes: int) -> Copy | str:
     """Choose the units of a tile of `rows` x `tile_k`, or say why it cannot be dealt evenly.
 
-    `vector` is the widest load that alignment allows, in elements.
+    `vector` is the widest load that alignment allows, in elements. Along rows a unit is transposed in registers: of the
+    shapes that deal evenly the one with the fewest loads and LDS writes is taken.
     """
     elements = rows * tile_k
     widest = LDS_ACCESS_BYTES // element_bytes
@@ -49,8 +72,21 @@ def plan_copy(rows: int, tile_k: int, threads: int, along: str, vector: int, ele
             return f"tile {rows}x{tile_k} gives a thread {share} elements, not a multiple of {unit_k}"
         vector = min(vector, unit_k)
         return Copy("k", vector, unit_k // vector, 1, unit_k, share // unit_k)
-    vector = min(vector, rows, share)
-    unit_k = min(widest, tile_k, share // vector)
-    if share % (vector * unit_k):
-        return f"tile {rows}x{tile_k} gives a thread {share} elements, not a multiple of {vector}x{unit_k}"
-    return Copy("row", vector, unit_k, vector, unit_k, share // (vector * unit_k))
+    shapes = [
+        (share // (unit_k * unit_rows) * (unit_k + unit_rows), -unit_rows, unit_k)  # on a tie the wider load
+        for unit_k in _powers(min(widest, tile_k))
+        for unit_rows in _powers(min(vector, rows))
+        if share % (unit_k * unit_rows) == 0
+    ]
+    _, unit_rows, unit_k = min(shapes)
+    unit_rows = -unit_rows
+    k_first = min(_log2(widest // unit_k), _log2(tile_k // unit_k))
+    return Copy("row", unit_rows, unit_k, unit_rows, unit_k, share // (unit_rows * unit_k), k_first)
+
+
+def _powers(most: int) -> list[int]:
+    return [1 << bit for bit in range(most.bit_length()) if 1 << bit <= most]
+
+
+def _log2(value: int) -> int:
+    return value.bit_length() - 1

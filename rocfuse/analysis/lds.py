@@ -9,35 +9,6 @@ from rocfuse.analysis.copies import LDS_ACCESS_BYTES
 
 
 @dataclass(frozen=True)
-class Swizzle:
-    """XOR layout of a rows x tile_k tile: 16-byte chunk c of row r is kept at chunk c ^ ((r >> row_shift) & mask).
-
-    A permutation within the row, so it costs no LDS. `chunk` is in elements.
-    """
-
-    chunk: int
-    row_shift: int
-    mask: int
-
-    def element(self, row: int, k: int, tile_k: int) -> int:
-        """Where element (row, k) is kept, in elements from the start of the tile."""
-        chunk = k // self.chunk ^ (row >> self.row_shift & self.mask)
-        return row * tile_k + chunk * self.chunk + k % self.chunk
-
-
-def choose_swizzle(tile_k: int, element_bytes: int, banks_bytes: int) -> Swizzle:
-    """Spread the chunks of a column over the banks: rows that share a line of banks keep their order.
-
-    `banks_bytes` is the width of all banks together (32 banks of 4 bytes on CDNA3).
-    """
-    chunk = LDS_ACCESS_BYTES // element_bytes
-    chunks = max(tile_k // chunk, 1)
-    rows_per_line = max(banks_bytes // (tile_k * element_bytes), 1)
-    lines_mask = min(chunks, banks_bytes // LDS_ACCESS_BYTES) - 1
-    return Swizzle(chunk, rows_per_line.bit_length() - 1, lines_mask)
-
-
-@dataclass(frozen=True)
 class Buffer:
     """One planned LDS buffer. It is alive in the phase `live` ("loop" or "combine")."""
 

@@ -56,10 +56,10 @@ def interleaved(shape: Shape, *, write: bool, read: bool, following: bool) -> tu
     turn = begin + 0.5 * shape.mmas  # where the next tile must be in LDS
     if write:
         start = max(begin - 0.25 * shape.mmas, 0.0) if shape.stages == 1 else 0.5 * shape.mmas * min(last, 1)
-        if shape.stages == 1:
-            events.append((start, Slot("barrier")))
         # the units were loaded a whole tile ago and nothing younger is in flight: one wait serves all writes
         events.append((start, Slot("wait_memory")))
+        if shape.stages == 1:
+            events.append((start, Slot("barrier")))
         events += _spread("write", shape.writes, start, turn - start, 0, offset=0.01)
         if read:
             events += _spread("read", shape.writes, start, turn - start, 0, offset=0.02)
@@ -102,16 +102,14 @@ def _with_waits(order: list[Slot], shape: Shape) -> tuple[Slot, ...]:
     issued = 0
     needed = {0: 0}  # k slice -> LDS accesses issued up to its last fragment; slice 0 was read before the iteration
     for slot in order:
-        if slot.kind == "mma" and slot.number == 0:
-            younger = issued - needed[slot.k_slice]
-            result.append(Slot("wait_lds", count=younger))
+        if slot.kind == "mma" and slot.number == 0 and slot.k_slice in needed:
+            result.append(Slot("wait_lds", count=issued - needed[slot.k_slice]))
         if slot.kind in ("fragment", "write"):
             issued += 1
         if slot.kind == "fragment":
             needed[slot.k_slice] = issued
-        if slot.kind == "barrier":  # waits for everything
-            issued = 0
-            needed = dict.fromkeys(needed, 0)
+        if slot.kind == "barrier":  # it waits for every access so far
+            issued, needed = 0, {}
         result.append(slot)
     return tuple(result)
 

@@ -10,6 +10,7 @@ from rocfuse.analysis.copies import LDS_ACCESS_BYTES, Copy, plan_copy
 from rocfuse.analysis.lds import LdsAccount, account
 from rocfuse.analysis.problem import Access, Problem
 from rocfuse.analysis.registers import RegisterNeed, budget, most_registers, waves_per_simd
+from rocfuse.analysis.swizzle import LaneSteps, Swizzle, derive
 from rocfuse.analysis.views import vector_elements
 from rocfuse.targets import MatrixInstruction, Target
 
@@ -56,6 +57,7 @@ class Plan:
     operands: tuple[Access, ...]  # distinct, in LDS order
     names: tuple[str, ...]
     copies: tuple[Copy, ...]
+    swizzles: tuple[Swizzle, ...]
     lds: LdsAccount
     registers: RegisterNeed
     register_budget: int
@@ -124,7 +126,11 @@ def check(problem: Problem, tiling: Tiling, target: Target, limits: Limits | Non
     have = budget(target, registers.total, lds.allocated_bytes, tiling.waves)
     if limits.registers is not None:
         have = min(have, limits.registers)
-    return Plan(tiling, row, operands, names, tuple(copies), lds, registers, have)
+    swizzles = [
+        operand_swizzle(copy, _rows(problem, access, tiling), tiling, row, target)
+        for access, copy in zip(operands, copies, strict=True)
+    ]
+    return Plan(tiling, row, operands, names, tuple(copies), tuple(swizzles), lds, registers, have)
 
 
 def _budget_reasons(
@@ -263,6 +269,24 @@ def _shape_reasons(problem: Problem, tiling: Tiling, row: MatrixInstruction, tar
     step = k_slice(row, 2)
     if tiling.tile_k % step:
         yield f"tile-k {tiling.tile_k} does not divide by the k slice {step} ({row.name})"
+
+
+def operand_swizzle(copy: Copy, rows: int, tiling: Tiling, row: MatrixInstruction, target: Target) -> Swizzle:
+    """The layout of an operand's tile that suits both the writes of its units and the reads of its fragments."""
+    bits = target.wave_lanes.bit_length() - 1
+    size = 2
+    origin = copy.unit(0, rows, tiling.tile_k)
+    places = [copy.unit(1 << bit, rows, tiling.tile_k) for bit in range(bits)]
+    writes = tuple((place[0] - origin[0], place[1] - origin[1]) for place in places)
+    sharing = k_slice(row, size) // row.k
+    # rows of A and of B are spread over lanes alike: the instructions are square
+    reads = tuple((m, k * sharing) for m, k in row.a_map.lane_bits)
+    write_bits = copy.unit_k * size * 8
+    accesses = [LaneSteps(reads, LDS_ACCESS_BYTES, target.lds_phases["read_b128"])]
+    if f"write_b{write_bits}" in target.lds_phases:
+        accesses.append(LaneSteps(writes, write_bits // 8, target.lds_phases[f"write_b{write_bits}"]))
+    block = max(row.m, row.n)
+    return derive(tuple(accesses), block, rows, tiling.tile_k, size, target.lds_banks * target.lds_bank_bytes)
 
 
 def k_slice(row: MatrixInstruction, element_bytes: int) -> int:

@@ -57,12 +57,16 @@ def shift_left(term: Term, bits: int) -> Term:
     return term if bits == 0 else arith.shli(term, constant(bits))
 
 
-def mask(term: Term, bits: int) -> Term:
-    """The low `bits` bits of a term."""
-    most = (1 << bits) - 1
+def mask(term: Term, width: int) -> Term:
+    """The low `width` bits of a term."""
+    return bits(term, (1 << width) - 1)
+
+
+def bits(term: Term, which: int) -> Term:
+    """The bits of a term that are set in `which`, in place."""
     if isinstance(term, int):
-        return term & most
-    return 0 if bits == 0 else arith.andi(term, constant(most))
+        return term & which
+    return arith.andi(term, constant(which)) if which else 0
 
 
 def xor(left: Term, right: Term) -> Term:

@@ -56,29 +56,41 @@ class Lanes:
 
     def unit(self, copy: Copy, part: int, rows: int, tile_k: int) -> tuple[ix.Term, ix.Term]:
         """(row, k) in the tile of this thread's unit number `part`."""
-        along_k = copy.along == "k"
-        chunks = tile_k // copy.unit_k if along_k else rows // copy.unit_rows
-        threads = self.plan.threads
-        inner, outer = ix.mask(self.thread, _log2(chunks)), ix.shift_right(self.thread, _log2(chunks))
-        if threads >= chunks:
-            outer = ix.add(outer, part * threads // chunks)
-        else:
-            turns = chunks // threads
-            inner, outer = ix.add(self.thread, part % turns * threads), part // turns
-        return (
-            (ix.mul(outer, copy.unit_rows), ix.mul(inner, copy.unit_k))
-            if along_k
-            else (ix.mul(inner, copy.unit_rows), ix.mul(outer, copy.unit_k))
-        )
+        place: dict[str, list[ix.Term]] = {"row": [], "k": []}
+        for field in copy.fields(rows, tile_k):
+            place[field.dim].append(ix.mul(self._unit_bits(part, field.source_bit, field.width), field.scale))
+        return ix.add(*place["row"]), ix.add(*place["k"])
+
+    def _unit_bits(self, part: int, low: int, width: int) -> ix.Term:
+        """Bits of the number of this thread's unit: the thread is its low bits, `part` what follows."""
+        threads = _log2(self.plan.threads)
+        moving: ix.Term = 0
+        if low < threads:
+            moving = ix.shift_right(self.thread, low)
+            if low + width < threads:
+                return ix.mask(moving, width)
+        fixed = part << threads >> low & (1 << width) - 1
+        return ix.add(moving, fixed)
 
     def lds_index(self, operand: int, row: ix.Term, k: ix.Term) -> ix.Term:
         """Element offset of (row, k) in an operand's swizzled tile; k is a multiple of what is accessed at once."""
         swizzle = self.plan.swizzles[operand]
         chunk_bits = _log2(swizzle.chunk)
-        turn = ix.mask(ix.shift_right(row, swizzle.row_shift), _log2(swizzle.mask + 1))
-        chunk = ix.xor(ix.shift_right(k, chunk_bits), turn)
-        inside = ix.mask(k, chunk_bits)
-        return ix.add(ix.mul(row, self.plan.tile_k), ix.shift_left(chunk, chunk_bits), inside)
+        turn = ix.shift_left(self._turn(row, swizzle.images), chunk_bits)
+        return ix.xor(ix.add(ix.mul(row, self.plan.tile_k), k), turn)
+
+    def _turn(self, row: ix.Term, images: tuple[int, ...]) -> ix.Term:
+        """The swizzle's function of a row: row bits that move alike are taken together."""
+        runs: dict[int, int] = {}  # distance -> mask of the row bits that move down by it
+        for bit, image in enumerate(images):
+            for target in range(image.bit_length()):
+                if image >> target & 1:
+                    runs[bit - target] = runs.get(bit - target, 0) | 1 << bit
+        total: ix.Term = 0
+        for distance, bits in sorted(runs.items()):
+            kept = ix.bits(row, bits)
+            total = ix.xor(total, ix.shift_right(kept, distance) if distance >= 0 else ix.shift_left(kept, -distance))
+        return total
 
     def fragment(self, operand: int, block: int, k_slice: int) -> ix.Term:
         """Element offset of this lane's part of a k slice.

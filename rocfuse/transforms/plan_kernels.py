@@ -10,8 +10,7 @@ from typing import Literal
 from mlir import ir
 
 from rocfuse.analysis import tiling as tilings
-from rocfuse.analysis.lds import Swizzle, choose_swizzle
-from rocfuse.analysis.problem import Access, Problem, canonical
+from rocfuse.analysis.problem import Problem, canonical
 from rocfuse.analysis.registers import waves_per_simd
 from rocfuse.analysis.tiling import Limits, Plan, Rejected, Tiling
 from rocfuse.diagnostics import CompileError
@@ -116,11 +115,6 @@ def _dedupe(tried: Iterable[Tiling]) -> list[Tiling]:
     return list(dict.fromkeys(tried))
 
 
-def _swizzle(plan: Plan, access: Access, target: Target) -> Swizzle:
-    element_bytes = tilings.ELEMENT_BYTES[access.element_type]
-    return choose_swizzle(plan.tiling.tile_k, element_bytes, target.lds_banks * target.lds_bank_bytes)
-
-
 def _attribute(plan: Plan, problem: Problem, target: Target) -> ir.DictAttr:
     """The plan as a dictionary attribute; every later pass reads it and decides nothing."""
     tiling, lds = plan.tiling, plan.lds
@@ -133,9 +127,9 @@ def _attribute(plan: Plan, problem: Problem, target: Target) -> ir.DictAttr:
             "operand": name,
             "role": "a" if access in problem.a else "b",
             **dataclasses.asdict(copy),
-            "swizzle": dataclasses.asdict(_swizzle(plan, access, target)),
+            "swizzle": {"chunk": swizzle.chunk, "images": list(swizzle.images)},
         }
-        for name, access, copy in zip(plan.names, plan.operands, plan.copies, strict=True)
+        for name, access, copy, swizzle in zip(plan.names, plan.operands, plan.copies, plan.swizzles, strict=True)
     ]
     waves = waves_per_simd(target, plan.registers.total, lds.allocated_bytes, tiling.waves)
     values: dict[str, object] = {

@@ -1,39 +1,8 @@
-"""The LDS account: buffers one after another, aligned, each with its lifetime; swizzles that permute each row."""
+"""The LDS account: buffers one after another, aligned, each with its lifetime."""
 
 import pytest
 
-from rocfuse.analysis.lds import account, choose_swizzle
-
-BANKS_BYTES = 128  # 32 banks of 4 bytes
-
-
-@pytest.mark.parametrize("tile_k", [8, 16, 32, 64, 128])
-def test_a_swizzle_is_a_permutation_of_every_row(tile_k):
-    swizzle = choose_swizzle(tile_k, 2, BANKS_BYTES)
-    for row in range(64):
-        places = [swizzle.element(row, k, tile_k) for k in range(tile_k)]
-        assert sorted(places) == list(range(row * tile_k, (row + 1) * tile_k))
-
-
-@pytest.mark.parametrize("tile_k", [8, 16, 32, 64, 128])
-def test_a_swizzle_keeps_16_bytes_together_and_aligned(tile_k):
-    swizzle = choose_swizzle(tile_k, 2, BANKS_BYTES)
-    for row in range(64):
-        for k in range(0, tile_k, 8):
-            first = swizzle.element(row, k, tile_k)
-            assert first % 8 == 0
-            assert [swizzle.element(row, k + i, tile_k) - first for i in range(8)] == list(range(8))
-
-
-@pytest.mark.parametrize("tile_k", [32, 64, 128])
-def test_a_column_of_chunks_is_spread_over_all_banks(tile_k):
-    """The first chunks of as many consecutive rows as a line of banks has places fall into different places."""
-    swizzle = choose_swizzle(tile_k, 2, BANKS_BYTES)
-    chunks = BANKS_BYTES // 16
-    for first_row in range(0, 64, chunks):
-        rows = range(first_row, first_row + chunks)
-        places = {swizzle.element(row, 0, tile_k) * 2 % BANKS_BYTES // 16 for row in rows}
-        assert len(places) == chunks
+from rocfuse.analysis.lds import account
 
 
 def test_buffers_follow_one_another_and_add_up():

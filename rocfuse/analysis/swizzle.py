@@ -1,0 +1,185 @@
+"""LDS layouts without bank conflicts, derived from who accesses what. Pure: no MLIR.
+
+A tile is rows x tile_k with k contiguous. Its 16-byte chunks are permuted within each line of banks (a row, or the rows
+that share 128 bytes) by XOR with a linear function of the row's bits, which costs no LDS. Lanes of one LDS phase differ
+in a few bits of their number, every lane bit moves the access by a fixed step of row and k, and XOR keeps that linear: a
+phase is free of conflicts exactly when the addresses of its lane bits are linearly independent over the banks. So the
+function is found by trying the few values that each row bit may add.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from rocfuse.analysis.copies import LDS_ACCESS_BYTES
+
+
+@dataclass(frozen=True)
+class Swizzle:
+    """Chunk c of the line that holds row r is kept at chunk c ^ f(r), f(r) the XOR of `images[i]` over the bits i of r.
+
+    `chunk` is in elements (16 bytes), counted through the whole tile; f changes it only within a line of banks.
+    """
+
+    chunk: int
+    images: tuple[int, ...]
+
+    def turn(self, row: int) -> int:
+        """f(row)."""
+        result = 0
+        for bit, image in enumerate(self.images):
+            if row >> bit & 1:
+                result ^= image
+        return result
+
+    def element(self, row: int, k: int, tile_k: int) -> int:
+        """Where element (row, k) is kept, in elements from the start of the tile."""
+        chunk = (row * tile_k + k) // self.chunk ^ self.turn(row)
+        return chunk * self.chunk + k % self.chunk
+
+
+@dataclass(frozen=True)
+class LaneSteps:
+    """One kind of LDS access of a wave: what each lane bit adds to (row, k), and how wide the access is."""
+
+    steps: tuple[tuple[int, int], ...]
+    width_bytes: int
+    phases: tuple[tuple[int, ...], ...]
+
+
+def conflict_cycles(access: LaneSteps, swizzle: Swizzle, tile_k: int, element_bytes: int, banks_bytes: int) -> int:
+    """Extra LDS cycles of one instruction: over its phases, how often its busiest bank is asked again."""
+    extra = 0
+    for phase in access.phases:
+        uses: dict[int, set[int]] = {}
+        for lane in phase:
+            row = sum(step[0] for bit, step in enumerate(access.steps) if lane >> bit & 1)
+            k = sum(step[1] for bit, step in enumerate(access.steps) if lane >> bit & 1)
+            first = swizzle.element(row, k, tile_k) * element_bytes
+            for byte in range(first, first + access.width_bytes, 4):
+                uses.setdefault(byte % banks_bytes, set()).add(byte)
+        extra += max(len(addresses) for addresses in uses.values()) - 1
+    return extra
+
+
+@functools.cache
+def derive(
+    accesses: tuple[LaneSteps, ...], block_rows: int, rows: int, tile_k: int, element_bytes: int, banks_bytes: int
+) -> Swizzle:
+    """The first swizzle without conflicts for all `accesses`; where there is none, the one with the fewest cycles.
+
+    The bits of a row inside a fragment's block (`block_rows`) are tried first: blocks then differ by a constant, which
+    goes into the address immediate.
+    """
+    chunk = LDS_ACCESS_BYTES // element_bytes
+    line = _Line(tile_k * element_bytes, element_bytes, banks_bytes)
+    needs = [need for access in accesses for need in _needs(access)]
+    for bits in (_log2(min(block_rows, rows)), _log2(rows)):
+        found = next(_search(needs, bits, line), None)
+        if found is not None:
+            return Swizzle(chunk, found)
+    bits = _log2(rows)
+    plain = Swizzle(chunk, (0,) * bits)
+    shifted = [_rotated(bits, line, start) for start in range(line.shared_bits, bits)]
+
+    def cost(one: Swizzle) -> int:
+        return sum(conflict_cycles(access, one, tile_k, element_bytes, banks_bytes) for access in accesses)
+
+    return min((Swizzle(chunk, images) for images in shifted), key=cost, default=plain)
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A line of banks and the rows in it."""
+
+    row_bytes: int
+    element_bytes: int
+    banks_bytes: int
+
+    @property
+    def chunks(self) -> int:
+        """Chunks of 16 bytes in a line."""
+        return self.banks_bytes // LDS_ACCESS_BYTES
+
+    @property
+    def shared_bits(self) -> int:
+        """Low bits of a row that tell it from the other rows of its line."""
+        return _log2(max(self.banks_bytes // self.row_bytes, 1))
+
+    def images(self, bit: int) -> range:
+        """What a row bit may add: one that tells rows of a line apart stays within a row, so that no two meet."""
+        return range(max(self.row_bytes // LDS_ACCESS_BYTES, 1) if bit < self.shared_bits else self.chunks)
+
+
+@dataclass(frozen=True)
+class _Need:
+    """Steps (row, k) of the lane bits of one phase, whose bank addresses must be independent."""
+
+    steps: tuple[tuple[int, int], ...]
+    width_bytes: int
+
+
+def _needs(access: LaneSteps) -> Iterator[_Need]:
+    seen = set()
+    for phase in access.phases:
+        basis: list[int] = []
+        for lane in phase[1:]:
+            rest = lane ^ phase[0]
+            for one in basis:
+                rest = min(rest, rest ^ one)
+            if rest:
+                basis.append(rest)
+        steps = tuple(_sum(access.steps, lane) for lane in sorted(basis))
+        if steps not in seen:
+            seen.add(steps)
+            yield _Need(steps, access.width_bytes)
+
+
+def _sum(steps: Sequence[tuple[int, int]], lane: int) -> tuple[int, int]:
+    row = k = 0
+    for bit, (rows, ks) in enumerate(steps):
+        if lane >> bit & 1:
+            row, k = row ^ rows, k ^ ks
+    return row, k
+
+
+def _search(needs: Sequence[_Need], bits: int, line: _Line) -> Iterator[tuple[int, ...]]:
+    """Every assignment of images that meets all needs, by backtracking over the row bits."""
+
+    def independent(need: _Need, images: tuple[int, ...]) -> bool:
+        basis: list[int] = []
+        for row, k in need.steps:
+            turn = Swizzle(1, images).turn(row)
+            byte = row * line.row_bytes ^ k * line.element_bytes ^ turn * LDS_ACCESS_BYTES
+            rest = byte % line.banks_bytes // need.width_bytes
+            for one in basis:
+                rest = min(rest, rest ^ one)
+            if not rest:
+                return False
+            basis.append(rest)
+        return True
+
+    def extend(images: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+        known = (1 << len(images)) - 1
+        beyond = ((1 << bits) - 1) ^ known
+        for need in needs:
+            if all(row & beyond == 0 for row, _ in need.steps) and not independent(need, images):
+                return
+        if len(images) == bits:
+            yield images
+            return
+        for image in line.images(len(images)):
+            yield from extend((*images, image))
+
+    yield from extend(())
+
+
+def _rotated(bits: int, line: _Line, start: int) -> tuple[int, ...]:
+    width = _log2(min(line.row_bytes // LDS_ACCESS_BYTES, line.chunks))
+    return tuple(1 << bit - start if start <= bit < start + width else 0 for bit in range(bits))
+
+
+def _log2(value: int) -> int:
+    return value.bit_length() - 1
