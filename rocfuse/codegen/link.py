@@ -23,10 +23,13 @@ def link(obj: bytes) -> bytes:
         source, output = Path(folder, "kernel.o"), Path(folder, "kernel.hsaco")
         source.write_bytes(obj)
         command = [*find_linker(), "-shared", "--no-undefined", str(source), "-o", str(output)]
-        done = subprocess.run(command, capture_output=True, text=True)
+        try:
+            done = subprocess.run(command, capture_output=True, text=True)
+        except OSError as error:
+            raise CompileError(f"{command[0]} cannot be run: {error.strerror}") from error
         if done.returncode or not output.is_file():
-            lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-            raise CompileError(f"{command[0]} failed: {lines[0]}")
+            wrong = f"exit code {done.returncode}" if done.returncode else "it wrote no file; is it an ld.lld?"
+            raise CompileError(f"{command[0]} failed: {next(iter(done.stderr.strip().splitlines()), wrong)}")
         return output.read_bytes()
 
 

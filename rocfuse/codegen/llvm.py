@@ -12,7 +12,7 @@ from mlir.dialects.llvm import translate_module_to_llvmir
 from rocfuse.diagnostics import CompileError
 from rocfuse.targets import Target
 
-_CALL = re.compile(r"call [^@\n]*@([\w.]+)\(")
+_CALL = re.compile(r'\bcall [^@\n]*@("[^"\n]+"|[-\w.$]+)\(')
 _ready: list[bool] = []
 
 
