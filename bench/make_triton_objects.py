@@ -88,8 +88,12 @@ def number(name, value):
 KERNELS = [
     (
         masked_add,
-        [array("x", "in", "f32", 1000), array("y", "in", "f32", 1000), array("out", "out", "f32", 1000)]
-        + [number("count", 1000)],
+        [
+            array("x", "in", "f32", 1000),
+            array("y", "in", "f32", 1000),
+            array("out", "out", "f32", 1000),
+            number("count", 1000),
+        ],
         {"BLOCK": 256},
         [4, 1, 1],
         {"num_warps": 2},
@@ -103,24 +107,42 @@ KERNELS = [
     ),
     (
         layer_norm,
-        [array("x", "in", "bf16", 3, 200), array("weight", "in", "bf16", 200), array("out", "out", "bf16", 3, 200)]
-        + [number("columns", 200)],
+        [
+            array("x", "in", "bf16", 3, 200),
+            array("weight", "in", "bf16", 200),
+            array("out", "out", "bf16", 3, 200),
+            number("columns", 200),
+        ],
         {"BLOCK": 256},
         [3, 1, 1],
         {"num_warps": 2},
     ),
     (
         swiglu_gemm,
-        [array("a", "in", "f16", 70, 80), array("gate", "in", "f16", 90, 80), array("up", "in", "f16", 90, 80)]
-        + [array("out", "out", "f16", 70, 90), number("M", 70), number("N", 90), number("K", 80)],
+        [
+            array("a", "in", "f16", 70, 80),
+            array("gate", "in", "f16", 90, 80),
+            array("up", "in", "f16", 90, 80),
+            array("out", "out", "f16", 70, 90),
+            number("M", 70),
+            number("N", 90),
+            number("K", 80),
+        ],
         {"BM": 64, "BN": 64, "BK": 32},
         [2, 2, 1],
         {"num_warps": 4, "num_stages": 2, "matrix_instr_nonkdim": 32},
     ),
     (
         gemm_bf16,
-        [array("a", "in", "bf16", 128, 128), array("b", "in", "bf16", 128, 64), array("bias", "in", "bf16", 64)]
-        + [array("out", "out", "bf16", 128, 64), number("M", 128), number("N", 64), number("K", 128)],
+        [
+            array("a", "in", "bf16", 128, 128),
+            array("b", "in", "bf16", 128, 64),
+            array("bias", "in", "bf16", 64),
+            array("out", "out", "bf16", 128, 64),
+            number("M", 128),
+            number("N", 64),
+            number("K", 128),
+        ],
         {"BM": 64, "BN": 64, "BK": 64},
         [2, 1, 1],
         {"num_warps": 4, "num_stages": 2, "matrix_instr_nonkdim": 16},

@@ -1,0 +1,112 @@
+"""python -m rocfuse.sim: results, exit codes, and one clear line for what is wrong."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import rocfuse
+from rocfuse.sim.__main__ import main
+
+INPUT = Path(__file__).parent.parent / "inputs" / "swiglu_cat_small.mlir"
+TRITON = Path(__file__).parent.parent / "sim" / "triton"
+
+
+@pytest.fixture(scope="module")
+def kernel(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("kernel")
+    code = rocfuse.compile(INPUT.read_text())
+    (folder / "k.hsaco").write_bytes(code.hsaco)
+    (folder / "k.json").write_text(json.dumps(code.contract))
+    (folder / "k.s").write_text(code.isa)
+    rng = np.random.default_rng(0)
+    for at, name in enumerate(code.contract["inputs"]):
+        (shape,) = [a["shape"] for a in code.contract["kernels"][0]["args"] if a["name"] == name]
+        np.save(folder / f"{at}.npy", (0.3 * rng.standard_normal(shape)).astype(np.float16))
+    return folder
+
+
+def _arguments(kernel):
+    return [str(kernel / "k.hsaco"), "--arg", str(kernel / "0.npy"), "--arg", str(kernel / "1.npy")]
+
+
+def test_a_clean_run(kernel, tmp_path, capsys):
+    y, stats = tmp_path / "y.npy", tmp_path / "s.json"
+    assert main([*_arguments(kernel), "--out", str(y), "--stats", str(stats), "--input", str(INPUT)]) == 0
+    text = capsys.readouterr().out
+    assert "executed: binary" in text and "ok: out0" in text and "faults: 0" in text
+    counters = next(iter(json.loads(stats.read_text())["kernels"].values()))
+    assert counters["instructions"]["matrix"] > 0 and counters["matrix_cycles"] > 0 and counters["global"]
+    assert main([*_arguments(kernel), "--check", str(y), "--atol", "0"]) == 0
+    assert main([*_arguments(kernel), "--isa", str(kernel / "k.s"), "--check", str(y), "--atol", "0"]) == 0
+    assert "executed: text" in capsys.readouterr().out
+
+
+def test_a_wrong_result_is_exit_1(kernel, tmp_path, capsys):
+    y = tmp_path / "y.npy"
+    assert main([*_arguments(kernel), "--out", str(y)]) == 0
+    array = np.load(y)
+    array[3, 5] += 1
+    np.save(y, array)
+    assert main([*_arguments(kernel), "--check", str(y)]) == 1
+    assert "WRONG: out0" in (text := capsys.readouterr().out) and "first [3, 5]" in text and "lane" in text
+
+
+def test_a_fault_is_exit_1(kernel, tmp_path, capsys):
+    edited = (kernel / "k.s").read_text().replace("s_waitcnt vmcnt(0)", "s_nop 0")
+    (tmp_path / "bad.s").write_text(edited)
+    assert main([*_arguments(kernel), "--isa", str(tmp_path / "bad.s")]) == 1
+    assert "fault: missing-wait: at 0x" in capsys.readouterr().out
+
+
+def test_a_code_object_without_a_contract(tmp_path, capsys):
+    x = np.arange(1000, dtype=np.float32)
+    np.save(tmp_path / "x.npy", x)
+    (tmp_path / "add.hsaco").write_bytes((TRITON / "masked_add.hsaco").read_bytes())
+    arguments = [str(tmp_path / "add.hsaco"), "--kernel", "masked_add", "--grid", "4,1,1", "--block", "128,1,1"]
+    for argument in (f"{tmp_path}/x.npy", f"{tmp_path}/x.npy", "out:f32:1000", "1000", "null", "null"):
+        arguments += ["--arg", argument]
+    assert main([*arguments, "--out", str(tmp_path / "y.npy")]) == 0, capsys.readouterr()
+    assert (np.load(tmp_path / "y.npy") == 2 * x).all()
+
+
+def _usage(capsys, arguments, *words):
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.out == "" and captured.err.count("\n") == 1, captured
+    assert all(word in captured.err for word in words), captured.err
+
+
+def test_wrong_usage_is_one_line_and_exit_2(kernel, tmp_path, capsys):
+    good = _arguments(kernel)
+    _usage(capsys, good[:3], "2 inputs", "1 arrays")
+    _usage(capsys, [good[0], "--arg", good[4], "--arg", good[4]], "arg0: need shape")
+    _usage(capsys, [*good, "--out", str(tmp_path / "none" / "y.npy")], "does not exist")
+    _usage(capsys, [*good, "--check", str(tmp_path / "none.npy")], "cannot read")
+    _usage(capsys, [*good, "--check", str(kernel / "1.npy")], "the reference has shape")
+    _usage(capsys, [str(tmp_path / "none.hsaco")], "cannot read")
+    _usage(capsys, [*good, "--frobnicate"], "--frobnicate")
+    np.save(tmp_path / "wide.npy", np.zeros((64, 128), np.float32))
+    _usage(capsys, [good[0], "--arg", str(tmp_path / "wide.npy"), *good[3:]], "need dtype f16, have float32")
+
+
+@pytest.mark.parametrize("size", [0, 3, 40, 700, 3000])
+def test_a_truncated_code_object_is_one_line(kernel, tmp_path, capsys, size):
+    (tmp_path / "k.hsaco").write_bytes((kernel / "k.hsaco").read_bytes()[:size])
+    (tmp_path / "k.json").write_text((kernel / "k.json").read_text())
+    _usage(capsys, [str(tmp_path / "k.hsaco"), *_arguments(kernel)[1:]], "code object")
+
+
+def test_a_contract_that_does_not_fit_is_one_line(kernel, tmp_path, capsys):
+    (tmp_path / "k.hsaco").write_bytes((kernel / "k.hsaco").read_bytes())
+    arguments = [str(tmp_path / "k.hsaco"), *_arguments(kernel)[1:]]
+    _usage(capsys, arguments, "does not exist: without a contract")
+    (tmp_path / "k.json").write_text("{")
+    _usage(capsys, arguments, "is not JSON")
+    (tmp_path / "k.json").write_text("{}")
+    _usage(capsys, arguments, "is not a contract")
+    contract = json.loads((kernel / "k.json").read_text())
+    contract["kernels"][0]["name"] = "other"
+    (tmp_path / "k.json").write_text(json.dumps(contract))
+    _usage(capsys, arguments, "no kernel other")
