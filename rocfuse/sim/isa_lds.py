@@ -285,6 +285,7 @@ def _permute(instruction: Instruction, backward: bool) -> Step:
 
     def run(machine: Machine) -> None:
         machine.write_vector(target.row, move(machine, machine.read_vector(data.row)))
+        machine.define(target.ids())
         machine.issued.append(Pending(instruction.index, frozenset(target.ids()), LDS))
 
     def tainted(machine: Machine) -> None:
@@ -334,6 +335,7 @@ def _swizzle(instruction: Instruction, context: Context) -> Step:
 
     def run(machine: Machine) -> None:
         machine.write_vector(target.row, move(machine, machine.read_vector(data.row)))
+        machine.define(target.ids())
         machine.issued.append(Pending(instruction.index, frozenset(target.ids()), LDS))
 
     def tainted(machine: Machine) -> None:
