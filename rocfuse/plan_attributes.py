@@ -39,6 +39,7 @@ class KernelPlan:
     buffers: tuple[Buffer, ...]
     stages: int
     schedule: str
+    group_m: int
     lds_bytes: int
     register_budget: int
 
@@ -124,6 +125,7 @@ def read_plan(attribute: ir.DictAttr, target: Target) -> KernelPlan:
         tuple(buffers),
         values["stages"],
         values["schedule"],
+        values["group_m"],
         values["lds_bytes"],
         values["register_budget"],
     )

@@ -61,6 +61,7 @@ class Plan:
     lds: LdsAccount
     registers: RegisterNeed
     register_budget: int
+    group_m: int = 1  # rows of tiles in a group of the grid
 
 
 @dataclass(frozen=True)
@@ -71,11 +72,12 @@ class Rejected:
     reason: str
     excess: int = 0  # need - have, where the reason is a number
     table: tuple[str, ...] = ()
+    by_caller: bool = False  # exceeds a ceiling of the caller's, not of the target
 
     @property
     def severity(self) -> int:
-        """0 where only a budget is exceeded, 1 where the shape itself is impossible."""
-        return 0 if self.excess else 1
+        """0 where only the caller's ceiling is exceeded, 1 where the target's is, 2 where the shape is impossible."""
+        return 0 if self.by_caller else 1 if self.excess else 2
 
 
 @dataclass(frozen=True)
@@ -142,19 +144,21 @@ def _budget_reasons(
         (limits.lds_bytes, "(max-lds-bytes)"),
     ):
         if most is not None and lds.bytes > most:
-            yield Rejected(tiling, f"lds {lds.bytes} B > {most} B {owner}", lds.bytes - most, lds.table())
+            text = f"lds {lds.bytes} B > {most} B {owner}"
+            yield Rejected(tiling, text, lds.bytes - most, lds.table(), most == limits.lds_bytes)
     for have, owner in (
         (most_registers(target, tiling.waves), f"for {tiling.waves} waves a workgroup"),
         (limits.registers, "(max-registers)"),
     ):
         if have is not None and registers > have:
-            yield Rejected(tiling, f"registers {registers} > {have} {owner}", registers - have)
+            text = f"registers {registers} > {have} {owner}"
+            yield Rejected(tiling, text, registers - have, by_caller=have == limits.registers)
     wanted = limits.waves_per_simd
     if wanted is not None:
         waves = waves_per_simd(target, registers, lds.allocated_bytes, tiling.waves)
         if waves < wanted:
             text = f"need {wanted} waves a SIMD, have {waves} (min-waves-per-simd)"
-            yield Rejected(tiling, text, wanted - waves)
+            yield Rejected(tiling, text, wanted - waves, by_caller=True)
 
 
 def account_of(problem: Problem, tiling: Tiling, target: Target) -> LdsAccount:
@@ -185,10 +189,33 @@ def choose(plans: Sequence[Plan], problem: Problem, target: Target) -> Plan:
     return min(plans, key=cost)
 
 
+def distance(one: Tiling, other: Tiling) -> float:
+    """How far apart two tilings are: doublings between their sizes, and a little for each other difference."""
+    sizes = ("tile_m", "tile_n", "tile_k", "stages", "waves_m", "waves_n")
+    doublings = sum(abs(math.log2(max(getattr(one, s), 1) / max(getattr(other, s), 1))) for s in sizes)
+    return doublings + 0.5 * sum(getattr(one, name) != getattr(other, name) for name in ("matrix_op", "schedule"))
+
+
 def workgroups(problem: Problem, tiling: Tiling) -> int:
     """Workgroups of the whole grid."""
     rows, columns = -(-problem.size("m") // tiling.tile_m), -(-problem.size("n") // tiling.tile_n)
     return rows * columns * problem.size("batch")
+
+
+def group_rows(problem: Problem, plan: Plan, target: Target) -> int:
+    """Rows of tiles in a group of the grid: the power of two that makes what one XCD runs at once nearly square.
+
+    r rows and c columns of tiles with r·c workgroups in flight read r·tile_m + c·G·tile_n values a k: least where
+    r = sqrt(in flight · G · tile_n / tile_m).
+    """
+    tiling = plan.tiling
+    groups_of_cu = max(target.lds_bytes_per_cu // max(plan.lds.allocated_bytes, 1), 1)
+    waves = waves_per_simd(target, plan.register_budget, plan.lds.allocated_bytes, tiling.waves)
+    groups_of_cu = min(groups_of_cu, max(waves * target.simds_per_cu // tiling.waves, 1))
+    in_flight = target.compute_units // target.xcds * groups_of_cu
+    rows = math.sqrt(in_flight * problem.gemms * tiling.tile_n / tiling.tile_m)
+    tiles_m = -(-problem.size("m") // tiling.tile_m)
+    return min(1 << max(round(math.log2(rows)), 0), tiles_m)
 
 
 def operand_names(problem: Problem) -> tuple[str, ...]:

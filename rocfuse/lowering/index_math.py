@@ -103,3 +103,24 @@ def to_index(term: Term) -> ir.Value:
     if isinstance(term, int):
         return arith.constant(index, ir.IntegerAttr.get(index, term))
     return arith.index_cast(index, term)
+
+
+def equal(left: Term, right: int) -> ir.Value | bool:
+    """left == right."""
+    if isinstance(left, int):
+        return left == right
+    return arith.cmpi(arith.CmpIPredicate.eq, left, constant(right))
+
+
+def select(condition: ir.Value | bool, yes: Term, no: Term) -> Term:
+    """yes where the condition holds, else no."""
+    if isinstance(condition, bool):
+        return yes if condition else no
+    return arith.select(condition, value_of(yes), value_of(no))
+
+
+def minimum(left: Term, right: int) -> Term:
+    """The smaller one of terms that are not negative."""
+    if isinstance(left, int):
+        return min(left, right)
+    return arith.minui(left, constant(right))

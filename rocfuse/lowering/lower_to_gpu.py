@@ -14,6 +14,7 @@ from rocfuse.dialect import MULTI_GEMM, PLAN, walk
 from rocfuse.fused_kernel import FusedKernel, read_kernel
 from rocfuse.lowering import index_math as ix
 from rocfuse.lowering.combine import emit_combine
+from rocfuse.lowering.grid_order import Grid, tile_of
 from rocfuse.passes import Pass, PassContext, register
 from rocfuse.plan_attributes import VECTOR, KernelPlan, read_plan, to_attribute
 from rocfuse.targets import Target
@@ -115,16 +116,13 @@ class _KernelBuilder:
         emit_combine(self.kernel, self.plan, accumulators, extras, outputs, (self.m0, self.n0))
 
     def _tile_coordinates(self) -> tuple[ix.Term, ix.Term, ix.Term]:
-        """(batch, m tile, n tile) of this workgroup; n runs slowest in a batch, so that neighbours share B."""
+        """(batch, m tile, n tile) of this workgroup, in the planned order."""
         i32 = ir.IntegerType.get_signless(32)
-        flat = arith.index_cast(i32, gpu.block_id(gpu.Dimension.x))
+        workgroup = arith.index_cast(i32, gpu.block_id(gpu.Dimension.x))
         tiles_m = -(-self.problem.size("m") // self.plan.tile_m)
         tiles_n = -(-self.problem.size("n") // self.plan.tile_n)
-        in_batch = ix.remainder(flat, tiles_m * tiles_n) if self.problem.size("batch") > 1 else flat
-        batch: ix.Term = ix.divide(flat, tiles_m * tiles_n) if self.problem.size("batch") > 1 else 0
-        if tiles_n == 1:
-            return batch, in_batch, 0
-        return batch, ix.remainder(in_batch, tiles_m), ix.divide(in_batch, tiles_m)
+        grid = Grid(self.problem.size("batch"), tiles_m, tiles_n, self.plan.group_m, self.target.xcds)
+        return tile_of(workgroup, grid)
 
     def _view(self, access: Access, rows: str, columns: str, batch: ix.Term) -> ir.Value:
         """A rank-2 view of one batch of an array."""

@@ -20,6 +20,8 @@ from rocfuse.passes import Pass, PassContext, register
 from rocfuse.plan_attributes import to_attribute
 from rocfuse.targets import Target
 
+_PINS = ("tile_m", "tile_n", "tile_k", "stages", "waves_m", "waves_n", "matrix_op", "schedule")
+
 
 @register
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class PlanKernels(Pass):
     matrix_op: str | None = None
     loop_form: Literal["fused"] = "fused"
     schedule: Literal["plain", "prefetch", "iglp", "interleaved"] | None = None
+    group_m: int | None = None
     fuse: Literal["always"] = "always"
     max_lds_bytes: int | None = None
     max_registers: int | None = None
@@ -81,32 +84,30 @@ class PlanKernels(Pass):
         results = [tilings.check(problem, tiling, target, limits) for tiling in tried]
         plans = [result for result in results if isinstance(result, Plan)]
         if plans:
-            return tilings.choose(plans, problem, target)
+            chosen = tilings.choose(plans, problem, target)
+            return replace(chosen, group_m=self.group_m or tilings.group_rows(problem, chosen, target))
         rejected = [result for result in results if isinstance(result, Rejected)]
-        raise self._nothing_fits(rejected, problem, target, location)
+        free = [tilings.check(problem, tiling, target, limits) for tiling in tilings.candidates(problem, target)]
+        raise self._nothing_fits(rejected, [one for one in free if isinstance(one, Plan)], problem, location)
 
     def _pinned(self, tiling: Tiling) -> Tiling:
-        pins = {
-            name: getattr(self, name)
-            for name in ("tile_m", "tile_n", "tile_k", "stages", "waves_m", "waves_n", "matrix_op", "schedule")
-            if getattr(self, name) is not None
-        }
+        pins = {name: getattr(self, name) for name in _PINS if getattr(self, name) is not None}
         return replace(tiling, **pins)
 
     def _nothing_fits(
-        self, rejected: Sequence[Rejected], problem: Problem, target: Target, location: str
+        self, rejected: Sequence[Rejected], free: Sequence[Plan], problem: Problem, location: str
     ) -> CompileError:
-        """The rejection that came closest (LDS before shape: its tiling was otherwise legal), and what would fit."""
+        """The rejection that came closest, budgets before shapes, and the nearest tiling that would fit."""
         closest = min(rejected, key=lambda one: (one.severity, one.excess))
-        free = [tilings.check(problem, one, target) for one in tilings.candidates(problem, target)]
-        plans = [one for one in free if isinstance(one, Plan)]
-        advice = "no tiling fits"
-        if plans:
-            best = tilings.choose(plans, problem, target).tiling
-            advice = (
-                f"try {best.text(problem.gemms)}: tile-m={best.tile_m} tile-n={best.tile_n} tile-k={best.tile_k} "
-                f"waves-m={best.waves_m} waves-n={best.waves_n} matrix-op={best.matrix_op}"
-            )
+        advice = "no tiling fits; raise the limit"
+        if free:
+            nearest = min((plan.tiling for plan in free), key=lambda one: tilings.distance(one, closest.tiling))
+            changes = [
+                f"{field.replace('_', '-')}={getattr(nearest, field)}"
+                for field in _PINS
+                if getattr(nearest, field) != getattr(closest.tiling, field)
+            ]
+            advice = f"try {' '.join(changes)} ({nearest.text(problem.gemms)})"
         text = f"{self.name}: {closest.tiling.text(problem.gemms)}: {closest.reason}; {advice}"
         return CompileError(text, location, closest.table)
 
@@ -139,6 +140,7 @@ def _attribute(plan: Plan, problem: Problem, target: Target) -> ir.DictAttr:
         "stages": tiling.stages,
         "loop_form": "fused",
         "schedule": tiling.schedule,
+        "group_m": plan.group_m,
         "contiguous": tilings.output_direction(problem),
         "grid": tilings.workgroups(problem, tiling),
         "copies": copies,
