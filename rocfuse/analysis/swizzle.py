@@ -2,8 +2,8 @@
 
 A tile is rows x tile_k with k contiguous. Its 16-byte chunks are permuted within each line of banks (a row, or the rows
 that share 128 bytes) by XOR with a linear function of the row's bits, which costs no LDS. Lanes of one LDS phase differ
-in a few bits of their number, every lane bit moves the access by a fixed step of row and k, and XOR keeps that linear: a
-phase is free of conflicts exactly when the addresses of its lane bits are linearly independent over the banks. So the
+in a few bits of their number, every lane bit moves the access by a fixed step of row and k, and XOR keeps that linear:
+a phase is free of conflicts exactly when the addresses of its lane bits are linearly independent over the banks. So the
 function is found by trying the few values that each row bit may add.
 """
 
