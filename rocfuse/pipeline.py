@@ -101,11 +101,15 @@ def run_pipeline(
 ) -> None:
     """Run `pipeline` on `module` in place, verifying the module and the forms around every pass.
 
-    After a refusal our passes are left out: the program stays as it is, and `context.refusals` says why.
+    A refused program comes out as it was before the first of our passes, and the rest of our passes is left out;
+    `context.refusals` says why.
     Raises UsageError for an upstream element that MLIR does not know, CompileError for a program that fails.
     """
     from mlir import ir
 
+    from rocfuse.transforms.matching import restore
+
+    snapshot = None
     with module.context, ir.Location.unknown():
         managers = {element: _upstream(element) for element in pipeline.elements if isinstance(element, str)}
         for index, element in enumerate(pipeline.elements, 1):
@@ -118,11 +122,15 @@ def run_pipeline(
                 _check_forms(element, "requires", element.requires, module)
             try:
                 if isinstance(element, Pass):
+                    snapshot = snapshot or module.operation.clone()
                     element.run(module, context)
                 else:
                     managers[element].run(module.operation)
             except ir.MLIRError as error:
                 raise mlir_failure(error, text) from error
+            if context.refusals and snapshot is not None:
+                restore(module, snapshot)
+                snapshot = None
             _verify(module, text)
             if isinstance(element, Pass) and not context.refusals:
                 _check_forms(element, "ensures", element.ensures, module)

@@ -256,3 +256,11 @@ def erase_dead(block: ir.Block) -> None:
             if pure and len(op.results) and not any(list(result.uses) for result in op.results):
                 op.erase()
                 changed = True
+
+
+def restore(module: ir.Module, snapshot: ir.OpView) -> None:
+    """Give `module` the ops of `snapshot`, a clone of its operation made earlier; the clone is empty afterwards."""
+    for op in list(module.body.operations):
+        op.operation.erase()
+    for op in list(snapshot.operation.regions[0].blocks[0].operations):
+        module.body.append(op.operation)

@@ -45,6 +45,7 @@ from rocfuse.transforms.matching import (
     nested_ops,
     reassociation,
     reshape_source_access,
+    restore,
     shape_of,
     static_slice,
     structured,
@@ -67,15 +68,19 @@ class SplitSlicedGemms(Pass):
 
     def run(self, module: ir.Module, context: PassContext) -> None:
         """Split until nothing fires; a product that is sliced but cannot be split is refused."""
+        snapshot = module.operation.clone()
         changed = False
         for function in functions(module):
             while _split_once(function):
                 changed = True
                 erase_dead(entry_block(function))
-            for region in _regions(function):
-                if isinstance(region.verdict, Refusal):
-                    context.refuse(region.verdict)
-        if changed:
+        verdicts = [region.verdict for function in functions(module) for region in _regions(function)]
+        refusals = [verdict for verdict in verdicts if verdict is not None]
+        for refusal in refusals:
+            context.refuse(refusal)
+        if refusals and changed:
+            restore(module, snapshot)
+        elif changed:
             with module.context:
                 PassManager.parse(_CLEAN).run(module.operation)
                 if any(_moves_dims(op) for op in nested_ops(module.operation)):

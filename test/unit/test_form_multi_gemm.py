@@ -211,3 +211,30 @@ def test_a_refused_program_comes_out_as_it_went_in(text):
         after, refusals = fusing.run(normal, passes)
         assert len(refusals) == 1
         assert after == normal
+
+
+def test_a_refused_program_has_no_trace_of_the_passes_before():
+    text = (fusing.INPUTS / "geglu_sd21_small.mlir").read_text()
+    softmax = text.replace(
+        "return %13",
+        "%s = linalg.softmax dimension(2) ins(%13 : tensor<2x32x128xf16>) "
+        "outs(%11 : tensor<2x32x128xf16>) -> tensor<2x32x128xf16>\n    return %s",
+    )
+    after, refusals = fusing.run(softmax)
+    assert "linalg.softmax" in refusals[0].reason
+    assert after == fusing.run(softmax, "")[0]
+
+
+def test_split_leaves_no_trace_when_a_later_slice_is_refused():
+    text = """
+func.func @f(%x: tensor<5x7xf16>, %w: tensor<7x12xf16>, %c: tensor<5x12xf32>) -> tensor<5x3xf32> {
+  %p = linalg.matmul ins(%x, %w : tensor<5x7xf16>, tensor<7x12xf16>) outs(%c : tensor<5x12xf32>) -> tensor<5x12xf32>
+  %a = tensor.extract_slice %p[0, 0] [5, 6] [1, 1] : tensor<5x12xf32> to tensor<5x6xf32>
+  %y = math.exp %a : tensor<5x6xf32>
+  %b = tensor.extract_slice %a[0, 0] [5, 3] [1, 2] : tensor<5x6xf32> to tensor<5x3xf32>
+  return %b : tensor<5x3xf32>
+}
+"""
+    after, refusals = fusing.run(text, "rocfuse-split-sliced-gemms")
+    assert "interleaved" in refusals[0].reason
+    assert after == fusing.run(text, "")[0]
