@@ -9,7 +9,7 @@ import numpy as np
 from rocfuse.diagnostics import CompileError
 from rocfuse.sim.decode import Instruction
 from rocfuse.sim.isa import compile_instruction
-from rocfuse.sim.isa_lds import reopen
+from rocfuse.sim.isa_lds import land, reopen
 from rocfuse.sim.machine import Machine, Pending
 from rocfuse.sim.step import LDS, SMEM, VMEM, Context, Step
 
@@ -38,15 +38,19 @@ class Group:
         self.queues[entry.queue].append(entry)
         self.pending |= entry.registers
 
-    def wait(self, vector: int, local: int) -> None:
-        """s_waitcnt: vector memory and LDS complete in order, scalar memory in any."""
+    def wait(self, vector: int, local: int) -> list[Pending]:
+        """s_waitcnt: vector memory and LDS complete in order, scalar memory in any. Returns what reached the LDS."""
+        landed: list[Pending] = []
         if vector >= 0:
-            del self.queues[VMEM][: max(0, len(self.queues[VMEM]) - vector)]
+            done = max(0, len(self.queues[VMEM]) - vector)
+            landed = [entry for entry in self.queues[VMEM][:done] if entry.accesses]
+            del self.queues[VMEM][:done]
         if local >= 0:
             del self.queues[LDS][: max(0, len(self.queues[LDS]) - local)]
         if local == 0:
             self.queues[SMEM].clear()
         self.pending = {register for queue in self.queues.values() for entry in queue for register in entry.registers}
+        return landed
 
 
 def merge(groups: list[Group]) -> Group:
@@ -139,7 +143,8 @@ class Executor:
         """Where the group goes on; -1 when the scheduler has to decide."""
         machine = self.machine
         if step.control == "wait":
-            group.wait(*step.detail)  # type: ignore[misc]
+            for entry in group.wait(*step.detail):  # type: ignore[misc]
+                land(machine, entry.accesses, group.members)
             return at
         if step.control == "branch":
             return self._branch(group, step, at, ready)

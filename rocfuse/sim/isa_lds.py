@@ -16,7 +16,7 @@ from rocfuse.sim.step import LDS, Context, Step, ids_of, unsupported
 from rocfuse.targets import Target
 
 Array = np.ndarray
-Access = tuple[Array, Array, Array, int, bool]
+Access = tuple[Array, Array, Array, int, bool, int]
 # suffix -> (registers, bytes, how the bits move)
 _READS = {
     "b32": (1, 4, kernels.DWORDS),
@@ -48,7 +48,7 @@ _FAULTS = {
     lds_kernels.OUTSIDE: ("lds-out-of-bounds", "LDS address {address} is outside of the workgroup's block"),
     lds_kernels.MISALIGNED: ("misaligned", "LDS address {address} is not a multiple of the access size"),
     lds_kernels.UNWRITTEN: ("lds-uninitialised", "LDS bytes at {address} were never written"),
-    lds_kernels.RACE: ("lds-race", "LDS address {address} is shared with wave {wave} without a barrier between"),
+    lds_kernels.RACE: ("lds-race", "LDS address {address} is shared with {wave} without a barrier or a wait between"),
     lds_kernels.UNPLANNED: ("lds-unplanned", "LDS bytes at {address} are in no planned buffer"),
     lds_kernels.DEAD: ("lds-dead", "LDS bytes at {address} belong to a loop buffer, and the combine has begun"),
 }
@@ -68,12 +68,13 @@ def _offsets(instruction: Instruction, size: int) -> list[int]:
     return [step * int(modifiers.get(f"offset{at}", "0"), 0) for at in (0, 1)]
 
 
-def _check(machine: Machine, addresses: Array, size: int, is_write: bool) -> Access:
+def _check(machine: Machine, addresses: Array, size: int, is_write: bool, mark: int = 0) -> Access:
     """Check one access of all active lanes; which of them may go on is in `machine.allowed_buffer`."""
     lds_kernels.check_lds(
         addresses,
         size,
         is_write,
+        mark,
         machine.members,
         machine.active,
         machine.waves_per_group,
@@ -89,12 +90,12 @@ def _check(machine: Machine, addresses: Array, size: int, is_write: bool) -> Acc
         machine.allowed_buffer,
     )
     machine.take_faults(_FAULTS)
-    return (machine.members, addresses, machine.active, size, is_write)
+    return (machine.members, addresses, machine.active, size, is_write, mark)
 
 
 def reopen(machine: Machine, accesses: list[Access], waves: Array) -> None:
     """A barrier passed while these accesses of `waves` were open: they belong to the time after it as well."""
-    for members, addresses, active, size, is_write in accesses:
+    for members, addresses, active, size, is_write, mark in accesses:
         still = np.isin(members, waves)
         if not still.any():
             continue
@@ -105,6 +106,7 @@ def reopen(machine: Machine, accesses: list[Access], waves: Array) -> None:
             addresses,
             size,
             is_write,
+            mark,
             members,
             active & still[:, None],
             machine.waves_per_group,
@@ -124,10 +126,18 @@ def reopen(machine: Machine, accesses: list[Access], waves: Array) -> None:
             {
                 lds_kernels.RACE: (
                     "lds-race",
-                    "LDS address {address} is still in flight across the barrier (wave {wave})",
+                    "LDS address {address} is still in flight across the barrier ({wave})",
                 )
             }
         )
+
+
+def land(machine: Machine, accesses: list[Access], waves: Array) -> None:
+    """Direct loads of `waves` to LDS were waited for."""
+    for members, addresses, active, size, _, _ in accesses:
+        still = np.isin(members, waves)[:, None] & active
+        per, shift = machine.waves_per_group, machine.plan.granule_shift
+        lds_kernels.land(addresses, size, members, still, per, shift, machine.write_tag)
 
 
 def _count(machine: Machine, index: int, addresses: Array, size: int, phases: Array, banks: int) -> None:
@@ -215,10 +225,18 @@ def _settle(machine: Machine, first: int, count: int, dirty: int, mode: int) -> 
 
 
 def write_lds_bytes(
-    machine: Machine, index: int, data: Array, row: int, count: int, size: int, shift: int, addresses: Array
+    machine: Machine,
+    index: int,
+    data: Array,
+    row: int,
+    count: int,
+    size: int,
+    shift: int,
+    addresses: Array,
+    mark: int = 0,
 ) -> Access:
     """Write registers to LDS; returns the access, which stays open until its wait."""
-    access = _check(machine, addresses, size, True)
+    access = _check(machine, addresses, size, True, mark)
     machine.lds_counters[index, 0] += size * (int(machine.active.sum()) if not machine.full else machine.active.size)
     whole = not machine.suspects.intersection(range(row, row + count)) or data is not machine.vector
     undefined = machine.undefined_buffer

@@ -11,6 +11,7 @@ from rocfuse.sim import kernels_memory as kernels
 from rocfuse.sim.decode import Instruction
 from rocfuse.sim.isa_lds import write_lds_bytes
 from rocfuse.sim.isa_scalar import scalar_reader
+from rocfuse.sim.kernels_lds import IN_FLIGHT
 from rocfuse.sim.machine import Machine, Pending
 from rocfuse.sim.operands import Operand, parse_operand
 from rocfuse.sim.state import LANES, M0, SCALAR_ID
@@ -92,7 +93,7 @@ def _flat_address(instruction: Instruction, vector: Operand, base: Operand | Non
 def compile_vmem(instruction: Instruction, context: Context) -> Step | None:
     """Compile buffer, global and flat loads and stores."""
     match = _NAME.match(instruction.mnemonic)
-    if match is None or match.group(3) not in WIDTHS:
+    if match is None or match.group(3).removeprefix("lds_") not in WIDTHS:
         return None
     unknown = set(instruction.modifiers) - _CACHE
     if unknown or "idxen" in instruction.modifiers:
@@ -100,7 +101,11 @@ def compile_vmem(instruction: Instruction, context: Context) -> Step | None:
     family, direction, width = match.groups()
     operands = [parse_operand(text) for text in instruction.operands]
     if "lds" in instruction.modifiers and family == "buffer":
-        return _compile_direct(instruction, operands, width)
+        return _compile_direct(instruction, _buffer_address(instruction, operands[-3:]), ids_of(*operands[-3:]), width)
+    if width.startswith("lds_"):
+        vector, *more = operands
+        place = _flat_address(instruction, vector, more[0] if more else None)
+        return _compile_direct(instruction, place, ids_of(vector, *more), width.removeprefix("lds_"))
     if family == "buffer":
         data, *rest = operands
         address = _buffer_address(instruction, rest)
@@ -229,11 +234,10 @@ def _store(instruction: Instruction, address: Address, data: Operand, sources: f
     return Step(instruction, "vmem_store", run, tainted, sources | rows, (), VMEM)
 
 
-def _compile_direct(instruction: Instruction, operands: list[Operand], width: str) -> Step:
-    """buffer_load ... lds: to LDS at M0 + offset + 4 * lane, without registers."""
+def _compile_direct(instruction: Instruction, address: Address, sources: frozenset[int], width: str) -> Step:
+    """buffer_load ... lds and global_load_lds: to LDS at M0 + offset + 4 * lane, without registers."""
     count, size, mode = WIDTHS[width]
-    address = _buffer_address(instruction, operands[-3:])
-    sources = ids_of(*operands[-3:]) | {SCALAR_ID + M0}
+    sources |= {SCALAR_ID + M0}
     immediate = int(instruction.modifiers.get("offset", "0"), 0)
     index = instruction.index
     lane_step = 4 * count
@@ -263,7 +267,7 @@ def _compile_direct(instruction: Instruction, operands: list[Operand], width: st
         machine.take_faults(_FAULTS)
         start = (machine.scalar[M0, machine.select] & np.uint32(0xFFFF)) + np.uint32(immediate)
         target = start[:, None] + np.arange(LANES, dtype=np.uint32) * np.uint32(lane_step)
-        access = write_lds_bytes(machine, index, moved, 0, count, 4 * count, 0, target)
+        access = write_lds_bytes(machine, index, moved, 0, count, 4 * count, 0, target, IN_FLIGHT)
         machine.issued.append(Pending(index, frozenset(), VMEM, [access]))
 
     def tainted(machine: Machine) -> None:

@@ -10,6 +10,7 @@ from rocfuse.sim.jit import compiled
 from rocfuse.sim.kernels_memory import LANES, note, place_part
 
 # faults; the numbers are those that the kernels below note
+IN_FLIGHT = 128
 OUTSIDE, MISALIGNED, UNWRITTEN, RACE, UNPLANNED, DEAD = range(6)
 
 
@@ -50,6 +51,7 @@ def check_lds(
     addresses: Any,
     size: int,
     is_write: bool,
+    mark: int,
     members: Any,
     active: Any,
     waves_per_group: int,
@@ -66,7 +68,8 @@ def check_lds(
 ) -> None:
     """Bounds, alignment, races, unwritten bytes and the planned buffers of one LDS access a lane.
 
-    Tags are epoch * 256 + wave (+ 255 for several readers); an epoch is the time between two barriers.
+    Tags are epoch * 256 + wave (+ 255 for several readers); an epoch is the time between two barriers. `mark` is
+    IN_FLIGHT for a direct load, whose bytes not even its own wave may read before the wait.
     """
     planned = owner.shape[1] > 0
     for at in range(members.shape[0]):
@@ -74,7 +77,7 @@ def check_lds(
         group = wave // waves_per_group
         mine = np.uint32(wave - group * waves_per_group)
         now = np.uint32(epoch[group])
-        tag = np.uint32(now << np.uint32(8)) | mine
+        tag = np.uint32(now << np.uint32(8)) | mine | np.uint32(mark)
         for lane in range(LANES):
             allowed[at, lane] = False
             if not active[at, lane]:
@@ -136,6 +139,23 @@ def check_plan(
         combine[group] = 1
     elif in_loop and not in_combine and combine[group] == 1:
         note(faults, 5, wave, lane, address, -1)
+
+
+@compiled
+def land(
+    addresses: Any, size: int, members: Any, active: Any, waves_per_group: int, shift: int, write_tag: Any
+) -> None:
+    """Direct loads were waited for: their bytes are those of an ordinary write of their wave."""
+    for at in range(members.shape[0]):
+        group = members[at] // waves_per_group
+        mine = np.uint32(members[at] - group * waves_per_group)
+        for lane in range(LANES):
+            if not active[at, lane]:
+                continue
+            address = np.int64(addresses[at, lane])
+            for spot in range(address >> shift, (address + size - 1 >> shift) + 1):
+                if spot < write_tag.shape[1] and write_tag[group, spot] & np.uint32(255) == mine | np.uint32(IN_FLIGHT):
+                    write_tag[group, spot] ^= np.uint32(IN_FLIGHT)
 
 
 @compiled

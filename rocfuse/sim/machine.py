@@ -30,8 +30,15 @@ class Pending:
     step_index: int
     registers: frozenset[int]
     queue: str
-    # LDS accesses stay open until their wait: (members, addresses, active, size, is_write)
-    accesses: list[tuple[np.ndarray, np.ndarray, np.ndarray, int, bool]] = field(default_factory=list)
+    # LDS accesses stay open until their wait: (members, addresses, active, size, is_write, mark)
+    accesses: list[tuple[np.ndarray, np.ndarray, np.ndarray, int, bool, int]] = field(default_factory=list)
+
+
+def _waves(tag: int) -> str:
+    """The wave part of an LDS tag, for a message."""
+    if tag == 255:
+        return "several waves"
+    return f"a load to LDS of wave {tag & 127}" if tag >= 128 else f"wave {tag}"
 
 
 class Machine(State):
@@ -86,6 +93,6 @@ class Machine(State):
             count, wave, lane, address, other = (int(value) for value in self.fault_buffer[kind])
             if count:
                 region = self.memory.name_of(other)
-                text = message.format(address=f"{address:#x}", region=region, wave=other)
+                text = message.format(address=f"{address:#x}", region=region, wave=_waves(other))
                 self.report(name, text, wave, lane, count)
         self.fault_buffer[:] = 0
