@@ -187,8 +187,16 @@ class _Lowering:
             width = chunk.width if stride == 1 else 1
             width = min(width, resource.vector)
             for first in range(0, chunk.width, width):
-                same = stride == 0 and first > 0
-                parts.append(parts[-1] if same else read_vector(resource, ix.add(base, first * stride), width))
+                if stride == 0 and first > 0:
+                    parts.append(parts[-1])
+                    continue
+                index = ix.add(base, first * stride)
+                if first:
+                    # Past the end this would be the address where the next view of the same array starts. LLVM does not
+                    # know that the two views end at different places, and would reuse the zero that is read here.
+                    at = (m, ix.add(n, first)) if self.plan.along == "n" else (ix.add(m, first), n)
+                    index = masked_row(resource, index, at, (self.plan.tile_m, self.plan.tile_n))
+                parts.append(read_vector(resource, index, width))
         return [_joined(parts, ir.VectorType(op.result.type))]
 
     def _tile_write(self, op: ir.Operation) -> list[ir.Value]:

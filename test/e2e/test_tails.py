@@ -124,3 +124,10 @@ def test_canary_after_every_buffer(layout: str, batch: int | None, plan: dict[st
     assert written[:-canary].all() and not written[-canary:].any()
     shape = next(one["shape"] for one in code.plan["args"] if one["kind"] == "out")
     assert_right(text, arrays, [output[:-canary].reshape(shape)])
+
+
+@pytest.mark.parametrize("bias", ["row", "full"])
+@pytest.mark.parametrize(("m", "n"), [(1, 2), (3, 3), (20, 6)])
+def test_narrow_views_that_follow_each_other_in_one_array(m: int, n: int, bias: str) -> None:
+    """A read past the end of one view is zero, a read of the next view at the same address is not."""
+    check(f"{generate(GenOptions(m=m, n=n, k=5, gemms=3, bias=bias))}")
