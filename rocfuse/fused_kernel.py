@@ -11,6 +11,7 @@ from rocfuse.analysis import views
 from rocfuse.analysis.problem import Access, Problem
 from rocfuse.diagnostics import CompileError
 from rocfuse.dialect import MULTI_GEMM, MultiGemm
+from rocfuse.transforms.views import memory_view
 
 
 @dataclass(frozen=True)
@@ -87,30 +88,12 @@ class _Reader:
 
     def _view(self, value: ir.Value) -> tuple[int, views.View]:
         """(function argument, view of it) behind a tensor."""
-        if isinstance(value.owner, ir.Block):
-            number = ir.BlockArgument(value).arg_number
-            return number, views.dense(_shape(value))
-        op = value.owner.operation if isinstance(value.owner, ir.OpView) else value.owner
-        if op.name == "tensor.extract_slice":
-            number, view = self._view(op.operands[0])
-            offsets, lengths, steps = (
-                list(ir.DenseI64ArrayAttr(op.attributes[key]))
-                for key in ("static_offsets", "static_sizes", "static_strides")
-            )
-            view = views.sliced(view, offsets, lengths, steps)
-            return number, views.dropped(view, _dropped_dims(lengths, _shape(value)))
-        if op.name in ("tensor.collapse_shape", "tensor.expand_shape"):
-            number, view = self._view(op.operands[0])
-            groups = [
-                [ir.IntegerAttr(i).value for i in ir.ArrayAttr(group)]
-                for group in ir.ArrayAttr(op.attributes["reassociation"])
-            ]
-            if op.name == "tensor.expand_shape":
-                return number, views.expanded(view, groups, _shape(value))
-            merged = views.collapsed(view, groups)
-            if merged is not None:
-                return number, merged
-        raise CompileError(f"'{op.name}' is not a view of a function argument", str(op.location))
+        view = memory_view(value)
+        if view is None:
+            raise CompileError("an operand is not a view of a function argument", str(self.gemm.op.location))
+        while not isinstance(value.owner, ir.Block):
+            value = value.owner.operands[0]
+        return ir.BlockArgument(value).arg_number, view
 
     def _access(self, value: ir.Value, strides_of: dict[int, int]) -> Access:
         """Access of a tensor; `strides_of` takes loop dims to dims of the tensor."""
@@ -169,14 +152,3 @@ def _shape(value: ir.Value) -> tuple[int, ...]:
 
 def _element(tensor: ir.Type) -> str:
     return str(ir.RankedTensorType(tensor).element_type)
-
-
-def _dropped_dims(sliced: list[int], kept: tuple[int, ...]) -> list[int]:
-    """Which unit dims of a slice its rank-reduced result does without."""
-    dropped, position = [], 0
-    for dim, size in enumerate(sliced):
-        if position < len(kept) and kept[position] == size and len(sliced) - dim >= len(kept) - position:
-            position += 1
-        else:
-            dropped.append(dim)
-    return dropped

@@ -7,6 +7,7 @@ from mlir.dialects import arith
 
 from rocfuse.fused_kernel import FusedKernel
 from rocfuse.lowering import index_math as ix
+from rocfuse.lowering.steps import action, step
 from rocfuse.plan_attributes import KernelPlan
 
 
@@ -33,26 +34,15 @@ def emit_combine(
                 strides = ir.StridedLayoutAttr(ir.MemRefType(view.type).layout).strides
                 key = (number, i if strides[0] else 0, j if strides[1] else 0)
                 if key not in seen:
-                    seen[key] = _tile_read(view, (m0, n0), key[1:], plan)
+                    seen[key] = step("tile_read", [view, m0, n0], _block_type(view, plan), block=list(key[1:]))
                 others.append(seen[key])
             results = _body(kernel, products, others, plan.instruction.accumulator_elements)
             for value, view in zip(results, outputs, strict=True):
-                ir.Operation.create(
-                    "rocfuse.tile_write", operands=[value, view, m0, n0], attributes={"block": _block(i, j)}
-                )
+                action("tile_write", value, view, m0, n0, block=[i, j])
 
 
-def _tile_read(view: ir.Value, origin: tuple[ir.Value, ir.Value], block: tuple[int, int], plan: KernelPlan) -> ir.Value:
-    kind = ir.VectorType.get([plan.instruction.accumulator_elements], ir.MemRefType(view.type).element_type)
-    op = ir.Operation.create(
-        "rocfuse.tile_read", results=[kind], operands=[view, *origin], attributes={"block": _block(*block)}
-    )
-    return op.result
-
-
-def _block(i: int, j: int) -> ir.Attribute:
-    i64 = ir.IntegerType.get_signless(64)
-    return ir.ArrayAttr.get([ir.IntegerAttr.get(i64, i), ir.IntegerAttr.get(i64, j)])
+def _block_type(view: ir.Value, plan: KernelPlan) -> ir.Type:
+    return ir.VectorType.get([plan.instruction.accumulator_elements], ir.MemRefType(view.type).element_type)
 
 
 def _body(kernel: FusedKernel, products: list[ir.Value], others: list[ir.Value], width: int) -> list[ir.Value]:

@@ -12,6 +12,7 @@ from rocfuse.dialect import PLAN, walk
 from rocfuse.lowering import index_math as ix
 from rocfuse.lowering.lanes import Lanes
 from rocfuse.lowering.memory import Resource, masked_row, masked_vector, read_vector, stream_vector
+from rocfuse.lowering.steps import number
 from rocfuse.passes import Pass, PassContext, register
 from rocfuse.plan_attributes import KernelPlan, read_plan
 
@@ -101,7 +102,7 @@ class _Lowering:
         return memref.view(flat, op.operands[0], op.operands[1], [])
 
     def _global_read(self, op: ir.Operation) -> list[ir.Value]:
-        operand, part = _number(op, "operand"), _number(op, "part")
+        operand, part = number(op, "operand"), number(op, "part")
         view, row0, k0 = op.operands
         resource = self.resources[view]
         copy = self.plan.copies[operand]
@@ -112,7 +113,7 @@ class _Lowering:
             here = ix.add(k, load * copy.vector if along_k else load)
             fixed = ix.add(ix.mul(ix.add(row0, row), resource.strides[0]), ix.mul(here, k_stride))
             moving = ix.mul(k0, k_stride)
-            if _number(op, "masked"):
+            if number(op, "masked"):
                 at, limit = ix.add(k0, here), resource.sizes[1]
                 loads.append(masked_vector(resource, ix.add(fixed, moving), copy.vector, at, limit, along_k))
             else:
@@ -120,7 +121,7 @@ class _Lowering:
         return [_joined(loads, ir.VectorType(op.result.type))]
 
     def _lds_write(self, op: ir.Operation) -> list[ir.Value]:
-        operand, part = _number(op, "operand"), _number(op, "part")
+        operand, part = number(op, "operand"), number(op, "part")
         unit, buffer = op.operands
         plan, copy = self.plan, self.plan.copies[operand]
         row, k = self.lanes.unit(copy, part, plan.rows(operand), plan.tile_k)
@@ -141,11 +142,11 @@ class _Lowering:
         return []
 
     def _wait_lds(self, op: ir.Operation) -> list[ir.Value]:
-        amdgpu.memory_counter_wait(ds=_number(op, "outstanding"))
+        amdgpu.memory_counter_wait(ds=number(op, "outstanding"))
         return []
 
     def _wait_memory(self, op: ir.Operation) -> list[ir.Value]:
-        amdgpu.memory_counter_wait(load=_number(op, "outstanding"))
+        amdgpu.memory_counter_wait(load=number(op, "outstanding"))
         return []
 
     def _keep_order(self, op: ir.Operation) -> list[ir.Value]:
@@ -153,12 +154,12 @@ class _Lowering:
         return []
 
     def _schedule_hint(self, op: ir.Operation) -> list[ir.Value]:
-        rocdl.iglp_opt(_number(op, "iglp"))
+        rocdl.iglp_opt(number(op, "iglp"))
         return []
 
     def _fragment_read(self, op: ir.Operation) -> list[ir.Value]:
-        operand = _number(op, "operand")
-        index = self.lanes.fragment(operand, _number(op, "block"), _number(op, "k_slice"))
+        operand = number(op, "operand")
+        index = self.lanes.fragment(operand, number(op, "block"), number(op, "k_slice"))
         kind = ir.VectorType(op.result.type)
         return [vector.load(kind, op.operands[0], [ix.to_index(index)], alignment=16)]
 
@@ -232,10 +233,6 @@ def _joined(parts: list[ir.Value], kind: ir.VectorType) -> ir.Value:
         for i, part in enumerate(parts):
             whole = vector.insert_strided_slice(part, whole, [i * width], [1])
     return whole if whole.type == kind else vector.shape_cast(kind, whole)
-
-
-def _number(op: ir.Operation, name: str) -> int:
-    return ir.IntegerAttr(op.attributes[name]).value
 
 
 def _block(op: ir.Operation) -> tuple[int, int]:

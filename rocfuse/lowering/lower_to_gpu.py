@@ -15,6 +15,7 @@ from rocfuse.fused_kernel import FusedKernel, read_kernel
 from rocfuse.lowering import index_math as ix
 from rocfuse.lowering.combine import emit_combine
 from rocfuse.lowering.grid_order import Grid, tile_of
+from rocfuse.lowering.steps import action, step
 from rocfuse.passes import Pass, PassContext, register
 from rocfuse.plan_attributes import VECTOR, KernelPlan, read_plan, to_attribute
 from rocfuse.targets import Target
@@ -201,13 +202,13 @@ class _KernelBuilder:
             element = _element_type(self.operands[operand].element_type)
             kind = ir.VectorType.get([copy.loads, copy.vector], element)
             for part in range(copy.parts):
-                attributes = _numbers(operand=operand, part=part, masked=int(masked))
-                unit = _step("global_read", [self.views[operand], origin, k], kind, attributes)
+                where = [self.views[operand], origin, k]
+                unit = step("global_read", where, kind, operand=operand, part=part, masked=int(masked))
                 units.append((operand, part, unit))
-        _step("barrier", [])
+        action("barrier")
         for operand, part, unit in units:
-            _step("lds_write", [unit, self.buffers[operand]], None, _numbers(operand=operand, part=part))
-        _step("barrier", [])
+            action("lds_write", unit, self.buffers[operand], operand=operand, part=part)
+        action("barrier")
         for k_slice in range(plan.tile_k // plan.k_slice(2)):
             accumulators = self._multiply(k_slice, accumulators)
         return accumulators
@@ -223,7 +224,7 @@ class _KernelBuilder:
             for i in range(plan.blocks_m):
                 for j in range(plan.blocks_n):
                     inputs = [rows[i], columns[j], result[position]]
-                    result[position] = _step("mma", inputs, result[position].type)
+                    result[position] = step("mma", inputs, result[position].type)
                     position += 1
         return result
 
@@ -233,25 +234,9 @@ class _KernelBuilder:
         kind = ir.VectorType.get([plan.sharing(2) * plan.instruction.fragment_elements], element)
         blocks = plan.blocks_m if plan.roles[operand] == "a" else plan.blocks_n
         return [
-            _step("fragment_read", [self.buffers[operand]], kind, _numbers(operand=operand, block=i, k_slice=k_slice))
+            step("fragment_read", [self.buffers[operand]], kind, operand=operand, block=i, k_slice=k_slice)
             for i in range(blocks)
         ]
-
-
-def _step(
-    name: str,
-    operands: list[ir.Value],
-    result: ir.Type | None = None,
-    attributes: dict[str, ir.Attribute] | None = None,
-) -> ir.Value | None:
-    results = [] if result is None else [result]
-    op = ir.Operation.create(f"rocfuse.{name}", results=results, operands=operands, attributes=attributes or {})
-    return op.result if results else None
-
-
-def _numbers(**values: int) -> dict[str, ir.Attribute]:
-    i64 = ir.IntegerType.get_signless(64)
-    return {name: ir.IntegerAttr.get(i64, value) for name, value in values.items()}
 
 
 def _element_type(name: str) -> ir.Type:

@@ -11,6 +11,8 @@ from mlir.dialects import arith, memref, scf
 from rocfuse.analysis import schedule
 from rocfuse.analysis.schedule import Shape, Slot
 from rocfuse.dialect import PLAN, walk
+from rocfuse.lowering.index_math import constant
+from rocfuse.lowering.steps import action, copied, number
 from rocfuse.passes import Pass, PassContext, register
 from rocfuse.plan_attributes import KernelPlan, read_plan
 
@@ -86,7 +88,7 @@ class _Pipeline:
         self.reads, self.writes = named["rocfuse.global_read"], named["rocfuse.lds_write"]
         slices: dict[int, list[ir.Operation]] = {}
         for op in named["rocfuse.fragment_read"]:
-            slices.setdefault(ir.IntegerAttr(op.attributes["k_slice"]).value, []).append(op)
+            slices.setdefault(number(op, "k_slice"), []).append(op)
         self.fragments = [slices[s] for s in sorted(slices)]
         count, self.mmas = len(self.fragments), named["rocfuse.mma"]
         self.per_slice = len(self.mmas) // count
@@ -111,7 +113,7 @@ class _Pipeline:
 
     def _stage_buffers(self) -> list[dict[ir.Value, ir.Value]]:
         """For each stage, the LDS view that stands for a stage 0 view."""
-        first = {op.operands[1]: ir.IntegerAttr(op.attributes["operand"]).value for op in self.writes}
+        first = {op.operands[1]: number(op, "operand") for op in self.writes}
         stages: list[dict[ir.Value, ir.Value]] = [{view: view for view in first}]
         block = self.func.regions[0].blocks[0]
         lds = list(block.arguments)[-1]
@@ -131,7 +133,7 @@ class _Pipeline:
         for tile in range(min(distance, self.total)):
             self._write_all(self._read_all(self._k(tile), tile), tile)
         units = self._read_all(self._k(distance), distance) if distance < self.total else []
-        _step("barrier", [])
+        action("barrier")
         fragments = [self.clone_fragment(op, 0) for op in self.fragments[0]]
         state = _State(list(self.tiles.accumulators), fragments, units)
         turns = max(self.tiles.whole - distance - 1, 0) // stages
@@ -147,15 +149,15 @@ class _Pipeline:
         step = plan.tile_k * plan.stages
         # the counter is the k of the first tile that is loaded: the only address that changes
         start = plan.tile_k * (distance + 1)
-        bounds = [_constant(value) for value in (start, start + turns * step, step)]
+        bounds = [constant(value) for value in (start, start + turns * step, step)]
         loop = scf.ForOp(*bounds, iter_args=state.values())
         with ir.InsertionPoint(loop.body):
             state = state.with_values(list(loop.inner_iter_args))
             if plan.schedule == "iglp":
-                _step("schedule_hint", [], None, _number("iglp", 0))
+                action("schedule_hint", iglp=0)
             for stage in range(plan.stages):
                 k = loop.induction_variable
-                k = arith.addi(k, _constant(stage * plan.tile_k)) if stage else k
+                k = arith.addi(k, constant(stage * plan.tile_k)) if stage else k
                 state = self._tile(stage, stage, state, k, inside=True)
             scf.yield_(state.values())
         return state.with_values(list(loop.results))
@@ -174,7 +176,7 @@ class _Pipeline:
         return _State(emission.accumulators, following_fragments, emission.units if read else [])
 
     def _k(self, tile: int) -> ir.Value:
-        return _constant(tile * self.plan.tile_k)
+        return constant(tile * self.plan.tile_k)
 
     def _read_all(self, k: ir.Value, tile: int) -> list[ir.Value]:
         return [self.clone_read(op, k, self.masked(tile)) for op in self.reads]
@@ -185,25 +187,22 @@ class _Pipeline:
 
     def clone_read(self, op: ir.Operation, k: ir.Value, masked: int) -> ir.Value:
         """A global read at another k."""
-        attributes = {name: op.attributes[name] for name in op.attributes} | _number("masked", masked)
-        return _step("global_read", [op.operands[0], self.row_of(op), k], op.result.type, attributes)
+        return copied(op, [op.operands[0], self.row_of(op), k], masked=masked).result
 
     def row_of(self, op: ir.Operation) -> ir.Value:
         """The tile's first row; a constant inside the old loop is made again."""
         row = op.operands[1]
         if row.owner.name == "arith.constant":
-            return _constant(ir.IntegerAttr(row.owner.attributes["value"]).value)
+            return constant(ir.IntegerAttr(row.owner.attributes["value"]).value)
         return row
 
     def clone_write(self, op: ir.Operation, unit: ir.Value, stage: int) -> None:
         """An LDS write of a unit to one stage."""
-        attributes = {name: op.attributes[name] for name in op.attributes}
-        _step("lds_write", [unit, self.buffers[stage][op.operands[1]]], None, attributes)
+        copied(op, [unit, self.buffers[stage][op.operands[1]]])
 
     def clone_fragment(self, op: ir.Operation, stage: int) -> ir.Value:
         """A fragment read from one stage."""
-        attributes = {name: op.attributes[name] for name in op.attributes}
-        return _step("fragment_read", [self.buffers[stage][op.operands[0]]], op.result.type, attributes)
+        return copied(op, [self.buffers[stage][op.operands[0]]]).result
 
     def masked(self, tile: int) -> int:
         """1 for the tile that ends past K."""
@@ -241,7 +240,7 @@ class _Tile:
         if slot.kind == "mma":
             op = pipeline.mmas[slot.k_slice * pipeline.per_slice + slot.number]
             a, b = (self._fragment(value) for value in op.operands[:2])
-            self.accumulators[slot.number] = _step("mma", [a, b, self.accumulators[slot.number]], op.result.type)
+            self.accumulators[slot.number] = copied(op, [a, b, self.accumulators[slot.number]]).result
         elif slot.kind == "fragment":
             following = slot.k_slice == pipeline.shape.slices
             op = pipeline.fragments[0 if following else slot.k_slice][slot.number]
@@ -254,32 +253,12 @@ class _Tile:
             masked = 0 if inside else pipeline.masked(self.loaded)
             self.units[slot.number] = pipeline.clone_read(pipeline.reads[slot.number], self.k, masked)
         elif slot.kind == "barrier":
-            _step("barrier", [])
+            action("barrier")
         else:
-            _step(slot.kind, [], None, _number("outstanding", slot.count))
+            action(slot.kind, outstanding=slot.count)
         if pipeline.plan.schedule == "interleaved":
-            _step("keep_order", [])
+            action("keep_order")
 
     def _fragment(self, value: ir.Value) -> ir.Value:
         s, i = self.sources[value]
         return self.fragments[s][i]
-
-
-def _number(name: str, value: int) -> dict[str, ir.Attribute]:
-    return {name: ir.IntegerAttr.get(ir.IntegerType.get_signless(64), value)}
-
-
-def _constant(value: int) -> ir.Value:
-    i32 = ir.IntegerType.get_signless(32)
-    return arith.constant(i32, ir.IntegerAttr.get(i32, value))
-
-
-def _step(
-    name: str,
-    operands: list[ir.Value],
-    result: ir.Type | None = None,
-    attributes: dict[str, ir.Attribute] | None = None,
-) -> ir.Value | None:
-    results = [] if result is None else [result]
-    op = ir.Operation.create(f"rocfuse.{name}", results=results, operands=operands, attributes=attributes or {})
-    return op.result if results else None

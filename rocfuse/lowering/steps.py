@@ -1,0 +1,35 @@
+"""Building blockwise steps (see dialects/rocfuse.irdl.mlir)."""
+
+from __future__ import annotations
+
+from mlir import ir
+
+from rocfuse.plan_attributes import to_attribute
+
+
+def step(name: str, operands: list[ir.Value], result: ir.Type, **attributes: object) -> ir.Value:
+    """Emit `rocfuse.<name>` and return its result."""
+    return _create(name, operands, [result], attributes).result
+
+
+def action(name: str, *operands: ir.Value, **attributes: object) -> None:
+    """Emit a `rocfuse.<name>` that has no result."""
+    _create(name, list(operands), [], attributes)
+
+
+def copied(op: ir.Operation, operands: list[ir.Value], **changes: object) -> ir.Operation:
+    """A step like `op` with other operands, and some attributes changed."""
+    attributes = {name: op.attributes[name] for name in op.attributes}
+    attributes |= {name: to_attribute(value) for name, value in changes.items()}
+    results = [result.type for result in op.results]
+    return ir.Operation.create(op.name, results=results, operands=operands, attributes=attributes)
+
+
+def number(op: ir.Operation, name: str) -> int:
+    """An integer attribute of a step."""
+    return int(ir.IntegerAttr(op.attributes[name]).value)
+
+
+def _create(name: str, operands: list[ir.Value], results: list[ir.Type], attributes: dict[str, object]) -> ir.Operation:
+    values = {key: to_attribute(value) for key, value in attributes.items()}
+    return ir.Operation.create(f"rocfuse.{name}", results=results, operands=operands, attributes=values)
