@@ -47,6 +47,28 @@ def conflict_cycles(addresses: Any, active: Any, size: int, phases: Any, banks: 
 
 
 @compiled
+def check_granules(group: int, first: int, last: int, is_write: bool, tag: Any, write_tag: Any, read_tag: Any) -> int:
+    """Compare and renew the tags from `first` to `last`: the other wave of a race, -2 when unwritten, else -1."""
+    now = tag >> np.uint32(8)
+    found: Any = -1
+    for spot in range(first, last + 1):
+        last_write, last_read = write_tag[group, spot], read_tag[group, spot]
+        if last_write >> np.uint32(8) == now and last_write != tag:
+            found = np.int64(last_write & np.uint32(255))
+        if is_write:
+            if last_read >> np.uint32(8) == now and last_read != tag:
+                found = np.int64(last_read & np.uint32(255))
+            write_tag[group, spot] = tag
+            continue
+        if last_write == 0:
+            found = -2
+        if last_read != tag:
+            several = last_read >> np.uint32(8) == now
+            read_tag[group, spot] = last_read | np.uint32(255) if several else tag
+    return found
+
+
+@compiled
 def check_lds(
     addresses: Any,
     size: int,
@@ -76,8 +98,7 @@ def check_lds(
         wave = members[at]
         group = wave // waves_per_group
         mine = np.uint32(wave - group * waves_per_group)
-        now = np.uint32(epoch[group])
-        tag = np.uint32(now << np.uint32(8)) | mine | np.uint32(mark)
+        tag = np.uint32(epoch[group] << 8) | mine | np.uint32(mark)
         for lane in range(LANES):
             allowed[at, lane] = False
             if not active[at, lane]:
@@ -89,36 +110,13 @@ def check_lds(
             if address & (size - 1 if size != 12 else 3):
                 note(faults, 1, wave, lane, address, -1)
             allowed[at, lane] = True
-            first = address >> granule_shift
-            last = (address + size - 1) >> granule_shift
-            if address + size > top[0]:
-                top[0] = address + size
-            race = -1
-            unwritten = False
-            for spot in range(first, last + 1):
-                last_write = write_tag[group, spot]
-                if is_write:
-                    last_read = read_tag[group, spot]
-                    if last_read >> np.uint32(8) == now and last_read != tag:
-                        race = last_read & np.uint32(255)
-                    if last_write >> np.uint32(8) == now and last_write != tag:
-                        race = last_write & np.uint32(255)
-                    write_tag[group, spot] = tag
-                else:
-                    if last_write == 0:
-                        unwritten = True
-                    elif last_write != tag and last_write >> np.uint32(8) == now:
-                        race = last_write & np.uint32(255)
-                    last_read = read_tag[group, spot]
-                    if last_read != tag:
-                        if last_read >> np.uint32(8) == now:
-                            read_tag[group, spot] = last_read | np.uint32(255)
-                        else:
-                            read_tag[group, spot] = tag
-            if race >= 0:
-                note(faults, 3, wave, lane, address, race)
-            if unwritten:
+            top[0] = max(top[0], address + size)
+            first, last = address >> granule_shift, (address + size - 1) >> granule_shift
+            found = check_granules(group, first, last, is_write, tag, write_tag, read_tag)
+            if found == -2:
                 note(faults, 2, wave, lane, address, -1)
+            elif found >= 0:
+                note(faults, 3, wave, lane, address, found)
             if planned:
                 check_plan(address, size, owner, combine, group, faults, wave, lane)
 

@@ -21,6 +21,12 @@ def unpack(
 
     `last` >= 0 reverses k.
     """
+    if bits == 32:
+        floats = vector.view(np.float32)
+        for lane in range(64):
+            k = lane // rows
+            out[last - k if last >= 0 else k, lane % rows] = floats[row, wave, lane]
+        return
     # no divisions in the loops: they would take longer than the products
     each = 32 // bits
     mask = np.uint32((1 << bits) - 1)
@@ -33,14 +39,6 @@ def unpack(
                     k = first + element
                     out[last - k if last >= 0 else k, i] = table[value & mask]
                     value = value >> np.uint32(bits)
-
-
-@compiled
-def unpack_f32(vector: Any, row: int, wave: int, rows: int, last: int, out: Any) -> None:
-    """The same for f32 operands: one element a lane."""
-    for lane in range(64):
-        k = lane // rows
-        out[last - k if last >= 0 else k, lane % rows] = vector[row, wave, lane]
 
 
 @compiled
@@ -73,12 +71,8 @@ def matrix_f32(
     downward = 0 <= c < target
     for at in range(members.shape[0]):
         wave = members[at]
-        if bits == 32:
-            unpack_f32(vector, a, wave, size, last, left)
-            unpack_f32(vector, b, wave, size, last, right)
-        else:
-            unpack(words, a, wave, size, length, bits, a_table, last, left)
-            unpack(words, b, wave, size, length, bits, b_table, last, right)
+        unpack(words, a, wave, size, length, bits, a_table, last, left)
+        unpack(words, b, wave, size, length, bits, b_table, last, right)
         for k in range(0, depth, 8):
             eight[:] = 0
             eight[: min(8, depth - k), :size] = right[k : k + 8]
@@ -133,12 +127,8 @@ def matrix_blocks(
     result = np.empty((max(registers, 1) * (blocks if size > 4 else 4), 64), np.float32)
     for at in range(members.shape[0]):
         wave = members[at]
-        if bits == 32:
-            unpack_f32(vector, a, wave, size, -1, left)
-            unpack_f32(vector, b, wave, size, -1, right)
-        else:
-            unpack(words, a, wave, size, depth, bits, a_table, -1, left)
-            unpack(words, b, wave, size, depth, bits, a_table, -1, right)
+        unpack(words, a, wave, size, depth, bits, a_table, -1, left)
+        unpack(words, b, wave, size, depth, bits, a_table, -1, right)
         for register in range(result.shape[0]):
             for lane in range(64):
                 if size == 4:

@@ -59,6 +59,37 @@ def count_line(lines: Any, count: int, line: int) -> int:
 
 
 @compiled
+def region_of(address: int, size: int, base: Any) -> int:
+    """The region that holds `size` bytes at `address`; -1 when none does."""
+    region = (address >> REGION_SHIFT) - 1
+    if region < 0 or region >= base.shape[0]:
+        return -1
+    local = address - base[region, 0]
+    return region if local >= 0 and local + size <= base[region, 1] else -1
+
+
+@compiled
+def fetch(arena: Any, first: int, size: int, written: Any, written_first: int) -> Any:
+    """(value, undefined bits) of a few bytes; `written_first` < 0: all of them are defined."""
+    value = np.int64(0)
+    bits = np.int64(0)
+    for byte in range(size):
+        value |= np.int64(arena[first + byte]) << (8 * byte)
+        if written_first >= 0 and written[written_first + byte] == 0:
+            bits |= np.int64(255) << (8 * byte)
+    return value, bits
+
+
+@compiled
+def count_access(counters: Any, region: int, size: int, lines: int) -> None:
+    """One wave instruction moved `size` bytes in `lines` lines."""
+    if region >= 0 and size > 0:
+        counters[region, 0] += size
+        counters[region, 1] += lines
+        counters[region, 2] += 1
+
+
+@compiled
 def load_global(
     vector: Any,
     row: int,
@@ -79,58 +110,41 @@ def load_global(
     undefined: Any,
 ) -> int:
     """Load `count` registers a lane; returns how many lanes got undefined bits (marked in `undefined`)."""
-    regions = base.shape[0]
-    lines = np.empty(2 * LANES + 2, np.int64)
+    lines = np.empty(LANES * 4 + 4, np.int64)
     dirty = 0
     step = 4 if mode == 0 else size
-    align = min(size, 4)
     for at in range(members.shape[0]):
         wave = members[at]
-        limit = records[at]
-        seen = 0
-        region = -1
-        loaded = 0
+        seen = loaded = 0
+        last_region = -1
         for lane in range(LANES):
             if not active[at, lane]:
                 continue
-            address = addresses[at, lane]
-            where = relative[at, lane]
-            if address & (align - 1):
-                note(faults, 1, wave, lane, address, -1)
             for part in range(count):
-                value = np.int64(0)
-                bits = np.int64(0)
-                first = where + step * part
-                if first >= 0 and first + step <= limit:
-                    a = address + step * part
-                    region = (a >> REGION_SHIFT) - 1
-                    inside = False
-                    if region >= 0 and region < regions:
-                        local = a - base[region, 0]
-                        inside = local >= 0 and local + step <= base[region, 1]
-                    if inside:
-                        spot = base[region, 2] + local
-                        for byte in range(step):
-                            value |= np.int64(arena[spot + byte]) << (8 * byte)
-                        if written_at[region] >= 0:
-                            for byte in range(step):
-                                if written[written_at[region] + local + byte] == 0:
-                                    bits |= 255 << (8 * byte)
+                value, bits = np.int64(0), np.int64(0)
+                address = addresses[at, lane] + step * part
+                first = relative[at, lane] + step * part
+                if first >= 0 and first + step <= records[at]:
+                    if address & (min(size, 4) - 1):
+                        note(faults, 1, wave, lane, address, -1)
+                    region = region_of(address, step, base)
+                    if region >= 0:
+                        local = address - base[region, 0]
+                        known = written_at[region] + local if written_at[region] >= 0 else -1
+                        value, bits = fetch(arena, base[region, 2] + local, step, written, known)
+                        seen = count_line(lines, seen, address >> LINE_SHIFT)
                         loaded += step
-                        seen = count_line(lines, seen, a >> LINE_SHIFT)
+                        last_region = region
                     else:
-                        note(faults, 0, wave, lane, a, region)
-                elif first >= 0 and first < limit:
+                        note(faults, 0, wave, lane, address, (address >> REGION_SHIFT) - 1)
+                elif first >= 0 and first < records[at]:
                     bits = np.int64(0xFFFFFFFF)  # what a dword across the bound returns is not documented
-                if bits:
+                if bits != 0:
                     dirty += 1
                 old = np.int64(vector[row + part, wave, lane])
                 vector[row + part, wave, lane] = np.uint32(place_part(old, value, mode))
                 undefined[part, at, lane] = np.uint32(place_part(0, bits, mode))
-        if region >= 0 and region < regions and loaded:
-            counters[region, 0] += loaded
-            counters[region, 1] += seen
-            counters[region, 2] += 1
+        count_access(counters, last_region, loaded, seen)
     return dirty
 
 
@@ -160,51 +174,39 @@ def store_global(
 
     `writers` remembers, for every two bytes, 1 + wave of the grid * 64 + lane.
     """
-    regions = base.shape[0]
-    lines = np.empty(2 * LANES + 2, np.int64)
+    lines = np.empty(LANES * 4 + 4, np.int64)
     step = 4 if count > 1 else size
-    align = min(size, 4)
     for at in range(members.shape[0]):
         wave = members[at]
-        limit = records[at]
-        seen = 0
-        region = -1
-        done = 0
+        seen = done = 0
+        last_region = -1
         for lane in range(LANES):
             if not active[at, lane]:
                 continue
-            address = addresses[at, lane]
-            where = relative[at, lane]
-            if address & (align - 1):
-                note(faults, 1, wave, lane, address, -1)
             for part in range(count):
-                first = where + step * part
-                if first < 0 or first + step > limit:
-                    if first >= 0 and first < limit:
-                        note(faults, 3, wave, lane, address + step * part, -1)
+                address = addresses[at, lane] + step * part
+                first = relative[at, lane] + step * part
+                if first < 0 or first + step > records[at]:
+                    if first >= 0 and first < records[at]:
+                        note(faults, 3, wave, lane, address, -1)
                     continue
-                a = address + step * part
-                region = (a >> REGION_SHIFT) - 1
-                inside = False
-                if region >= 0 and region < regions:
-                    local = a - base[region, 0]
-                    inside = local >= 0 and local + step <= base[region, 1]
-                if not inside:
-                    note(faults, 0, wave, lane, a, region)
+                if address & (min(size, 4) - 1):
+                    note(faults, 1, wave, lane, address, -1)
+                region = region_of(address, step, base)
+                if region < 0:
+                    note(faults, 0, wave, lane, address, (address >> REGION_SHIFT) - 1)
                     continue
                 if written_at[region] < 0:
-                    note(faults, 2, wave, lane, a, region)
+                    note(faults, 2, wave, lane, address, region)
                     continue
                 value = np.int64(vector[row + part, wave, lane]) >> shift
-                spot = base[region, 2] + local
+                local = address - base[region, 0]
                 for byte in range(step):
-                    arena[spot + byte] = np.uint8(value >> (8 * byte) & 255)
+                    arena[base[region, 2] + local + byte] = np.uint8(value >> (8 * byte) & 255)
                     written[written_at[region] + local + byte] = 1
                     writers[(written_at[region] + local + byte) >> 1] = 1 + wave_ids[wave] * LANES + lane
                 stored[part, at, lane] = True
                 done += step
-                seen = count_line(lines, seen, a >> LINE_SHIFT)
-        if region >= 0 and region < regions and done:
-            counters[region, 0] += done
-            counters[region, 1] += seen
-            counters[region, 2] += 1
+                last_region = region
+                seen = count_line(lines, seen, address >> LINE_SHIFT)
+        count_access(counters, last_region, done, seen)

@@ -6,6 +6,7 @@ have the same geometry, so sub-dword selection, lane permutation and 64-bit pair
 
 from __future__ import annotations
 
+import functools
 import re
 import struct
 from collections.abc import Callable
@@ -71,6 +72,7 @@ class Operand:
         return () if base < 0 else tuple(range(base, base + (count or self.count)))
 
 
+@functools.lru_cache(maxsize=4096)
 def parse_operand(text: str) -> Operand:
     """Read one operand; raises CompileError for a name that the machine state does not have."""
     negate = absolute = extend = False
