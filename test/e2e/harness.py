@@ -56,13 +56,7 @@ class Program:
 
     def product(self, spec: str, a: Value, b: Value, total: str = "f32") -> Value:
         """A GEMM that accumulates in `total`."""
-        zero, start = self._name(), self._name()
-        out = self._shape(spec, (a, b))
-        empty = self._empty(out, total)
-        self.lines.append(f"{zero} = arith.constant {'0' if total.startswith('i') else '0.0'} : {total}")
-        self.lines.append(
-            f"{start} = linalg.fill ins({zero} : {total}) outs({empty.name} : {empty.type}) -> {empty.type}"
-        )
+        start = self.filled(total, *self._shape(spec, (a, b)))
         extend, mul, add = ("extsi", "muli", "addi") if total.startswith("i") else ("extf", "mulf", "addf")
         body = []
         for position, operand in enumerate((a, b)):
@@ -77,11 +71,21 @@ class Program:
             f"%s = arith.{add} %out, %p : {total}",
             f"linalg.yield %s : {total}",
         ]
-        return self._generic(spec, (a, b), Value(start, out, total), "\n".join(body))
+        return self.combine(spec, (a, b), start, "\n".join(body))
 
     def apply(self, spec: str, inputs: Sequence[Value], body: str, element: str) -> Value:
         """An elementwise op; `body` reads %x0, %x1, … and yields."""
-        return self._generic(spec, inputs, self._empty(self._shape(spec, inputs), element), body)
+        return self.combine(spec, inputs, self._empty(self._shape(spec, inputs), element), body)
+
+    def filled(self, element: str, *shape: int) -> Value:
+        """A tensor of zeros."""
+        zero, empty = self._name(), self._empty(shape, element)
+        value = Value(self._name(), shape, element)
+        self.lines.append(f"{zero} = arith.constant {'0' if element.startswith('i') else '0.0'} : {element}")
+        self.lines.append(
+            f"{value.name} = linalg.fill ins({zero} : {element}) outs({empty.name} : {empty.type}) -> {value.type}"
+        )
+        return value
 
     def round(self, value: Value, element: str) -> Value:
         """A cast from f32."""
@@ -123,7 +127,8 @@ class Program:
         }
         return tuple(sizes[letter] for letter in out)
 
-    def _generic(self, spec: str, inputs: Sequence[Value], start: Value, body: str) -> Value:
+    def combine(self, spec: str, inputs: Sequence[Value], start: Value, body: str) -> Value:
+        """A linalg.generic on `start`; letters that the result lacks are reduced over."""
         sources, _, out = spec.partition("->")
         letters = list(dict.fromkeys(out + sources.replace(",", "")))
         loops = ", ".join(f"d{letter}" for letter in letters)
