@@ -11,7 +11,7 @@ from mlir.dialects import amdgpu, arith, gpu, memref, rocdl, vector
 from rocfuse.dialect import PLAN, walk
 from rocfuse.lowering import index_math as ix
 from rocfuse.lowering.lanes import Lanes
-from rocfuse.lowering.memory import Resource, masked_row, masked_vector, read_vector, stream_vector
+from rocfuse.lowering.memory import Resource, masked_row, masked_vector, read_vector, stream_vector, write_vector
 from rocfuse.lowering.steps import number
 from rocfuse.passes import Pass, PassContext, register
 from rocfuse.plan_attributes import KernelPlan, read_plan
@@ -134,7 +134,7 @@ class _Lowering:
             else:
                 value = vector.shape_cast(kind, unit)
             index = self.lanes.lds_index(operand, ix.add(row, i), k)
-            vector.store(value, buffer, [ix.to_index(index)], alignment=copy.unit_k * 2)
+            write_vector(value, buffer, index)
         return []
 
     def _barrier(self, op: ir.Operation) -> list[ir.Value]:
@@ -215,8 +215,7 @@ class _Lowering:
                 index = masked_row(resource, index, at, (self.plan.tile_m, self.plan.tile_n))
                 kind = ir.VectorType.get([width], element)
                 part = vector.extract_strided_slice(kind, value, [chunk.first + first], [width], [1])
-                alignment = width * resource.element_bytes
-                vector.store(part, resource.buffer, [ix.to_index(index)], alignment=alignment)
+                write_vector(part, resource.buffer, index)
         return []
 
 

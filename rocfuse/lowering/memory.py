@@ -52,7 +52,21 @@ class Resource:
 def read_vector(resource: Resource, index: ix.Term, width: int) -> ir.Value:
     """Load `width` elements at `index`."""
     kind = ir.VectorType.get([width], ir.MemRefType(resource.buffer.type).element_type)
+    if width == 1:
+        return vector.from_elements(kind, [memref.load(resource.buffer, [ix.to_index(index)])])
     return vector.load(kind, resource.buffer, [ix.to_index(index)], alignment=width * resource.element_bytes)
+
+
+def write_vector(part: ir.Value, buffer: ir.Value, index: ix.Term) -> None:
+    """Store a vector at `index` of a flat buffer, aligned to its size.
+
+    A single element is loaded and stored as a scalar: LLVM 22's optimiser aborts on some shuffles of 1-element vectors.
+    """
+    kind, at = ir.VectorType(part.type), [ix.to_index(index)]
+    if kind.shape[0] == 1:
+        memref.store(vector.extract(part, [], [0]), buffer, at)
+    else:
+        vector.store(part, buffer, at, alignment=kind.shape[0] * kind.element_type.width // 8)
 
 
 def stream_vector(resource: Resource, fixed: ix.Term, moving: ix.Term, width: int) -> ir.Value:
