@@ -134,10 +134,21 @@ def _lane_count(offset: int) -> Callable[[Array, Array], Array]:
     return lambda mask, base: popcount(mask & ones) + base
 
 
-def _sad(a: Array, b: Array, c: Array) -> Array:
-    for at in range(4):
-        x, y = ((value >> U32(8 * at) & U32(255)).astype(I32) for value in (a, b))
-        c = c + np.abs(x - y).astype(U32)
+def _sad(width: int, shift: int = 0) -> Callable[[Array, Array, Array], Array]:
+    """The sum of absolute differences of the parts of a and b, at `shift`, and c."""
+
+    def compute(a: Array, b: Array, c: Array) -> Array:
+        for at in range(0, 32, width):
+            x, y = ((value >> U32(at) & U32(0xFFFFFFFF >> (32 - width))).astype(I64) for value in (a, b))
+            c = c + (np.abs(x - y).astype(U32) << U32(shift))
+        return c
+
+    return compute
+
+
+def _dot4_unsigned(a: Array, b: Array, c: Array) -> Array:
+    for at in range(0, 32, 8):
+        c = c + (a >> U32(at) & U32(255)) * (b >> U32(at) & U32(255))
     return c
 
 
@@ -150,6 +161,18 @@ def _dot4(a: Array, b: Array, c: Array) -> Array:
 
 def _median(a: Array, b: Array, c: Array) -> Array:
     return np.maximum(np.minimum(a, b), np.minimum(np.maximum(a, b), c))
+
+
+def saturating(sign: int, reverse: bool = False) -> Callable[[Array, Array], Array]:
+    """a + sign * b, clamped to the range of the type."""
+
+    def compute(a: Array, b: Array) -> Array:
+        if reverse:
+            a, b = b, a
+        info = np.iinfo(a.dtype)
+        return np.clip(a.astype(I64) + sign * b.astype(I64), info.min, info.max).astype(a.dtype)
+
+    return compute
 
 
 def _three(kind: str) -> str:
@@ -173,9 +196,11 @@ def _sized(kind: str, signed: str) -> dict[str, VectorOp]:
         f"v_min3_{signed}": row(_three(signed), lambda a, b, c: np.minimum(np.minimum(a, b), c)),
         f"v_med3_{kind}": row(_three(kind), _median),
         f"v_med3_{signed}": row(_three(signed), _median),
-        f"v_add_{kind}": row(_two(kind), lambda a, b: a + b, upward),
-        f"v_sub_{kind}": row(_two(kind), lambda a, b: a - b, upward),
-        f"v_subrev_{kind}": row(_two(kind), lambda a, b: b - a, upward),
+        f"v_add_{kind}": row(_two(kind), lambda a, b: a + b, upward, saturating=saturating(1)),
+        f"v_sub_{kind}": row(_two(kind), lambda a, b: a - b, upward, saturating=saturating(-1)),
+        f"v_subrev_{kind}": row(_two(kind), lambda a, b: b - a, upward, saturating=saturating(-1, True)),
+        f"v_add_{signed}": row(_two(signed), lambda a, b: a + b, upward, saturating=saturating(1)),
+        f"v_sub_{signed}": row(_two(signed), lambda a, b: a - b, upward, saturating=saturating(-1)),
     }
 
 
@@ -214,7 +239,11 @@ _LOGIC: dict[str, VectorOp] = {
     "v_ffbl_b32": row("u32 = u32", trailing_zeros),
     "v_mbcnt_lo_u32_b32": row("u32 = b32 u32", _lane_count(0)),
     "v_mbcnt_hi_u32_b32": row("u32 = b32 u32", _lane_count(32)),
-    "v_sad_u8": row("u32 = b32 b32 u32", _sad),
+    "v_sad_u8": row("u32 = b32 b32 u32", _sad(8)),
+    "v_sad_hi_u8": row("u32 = b32 b32 u32", _sad(8, 16)),
+    "v_sad_u16": row("u32 = b32 b32 u32", _sad(16)),
+    "v_sad_u32": row("u32 = b32 b32 u32", _sad(32)),
+    "v_dot4_u32_u8": row("u32 = b32 b32 u32", _dot4_unsigned),
     "v_dot4_i32_i8": row("i32 = b32 b32 i32", _dot4),
     "v_dot4c_i32_i8": row("i32 = b32 b32 i32", _dot4, accumulate=True),
     "v_sat_pk_u8_i16": row(
@@ -256,8 +285,6 @@ _ARITHMETIC: dict[str, VectorOp] = {
     "v_addc_co_u32": row("u32 mask = u32 u32 mask", _add_carry_in),
     "v_subb_co_u32": row("u32 mask = u32 u32 mask", _sub_borrow_in),
     "v_subbrev_co_u32": row("u32 mask = u32 u32 mask", lambda a, b, c: _sub_borrow_in(b, a, c)),
-    "v_add_i32": row(_two("i32"), lambda a, b: a + b),
-    "v_sub_i32": row(_two("i32"), lambda a, b: a - b),
 }
 
 TABLE: dict[str, VectorOp] = {

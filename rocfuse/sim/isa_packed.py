@@ -11,7 +11,7 @@ import numpy as np
 from rocfuse.sim.arith import F16, F32, flush, fma_f16, fma_f32
 from rocfuse.sim.decode import Instruction
 from rocfuse.sim.isa_float import _maximum, _minimum
-from rocfuse.sim.isa_integer import shift_left, shift_right
+from rocfuse.sim.isa_integer import saturating, shift_left, shift_right
 from rocfuse.sim.operands import Operand, Reader, parse_operand, vector_reader, vector_writer
 from rocfuse.sim.state import State
 from rocfuse.sim.step import Context, Step, ids_of, unsupported
@@ -46,6 +46,10 @@ _PACKED: dict[str, tuple[str, int, Callable[..., Array], bool]] = {
     "v_pk_mov_b32": ("b32", 2, lambda a, b: a, False),
 }
 
+_SATURATING = {
+    f"v_pk_{name}_{kind}": saturating(sign) for name, sign in (("add", 1), ("sub", -1)) for kind in ("u16", "i16")
+}
+
 
 def _flags(instruction: Instruction, name: str, count: int, default: int) -> list[int]:
     text = instruction.modifiers.get(name)
@@ -76,7 +80,9 @@ def compile_packed(instruction: Instruction, context: Context) -> Step | None:
     if entry is None:
         return _compile_mix(instruction, context)
     kind, count, function, accumulate = entry
-    if set(instruction.modifiers) - {"op_sel", "op_sel_hi", "neg_lo", "neg_hi"}:
+    if "clamp" in instruction.modifiers and instruction.mnemonic in _SATURATING:
+        function = _SATURATING[instruction.mnemonic]
+    elif set(instruction.modifiers) - {"op_sel", "op_sel_hi", "neg_lo", "neg_hi"}:
         raise unsupported(instruction, context.kernel.name, "modifiers")
     target, *sources = [parse_operand(text) for text in instruction.operands]
     if accumulate:

@@ -30,6 +30,7 @@ class VectorOp:
     implicit: str = ""  # a source that the text does not name
     exact: bool = False  # moves bits: no denormal flush, no output modifiers
     writes_exec: bool = False  # v_cmpx
+    saturating: Callable[..., Any] | None = None  # the function under clamp, for integers
 
 
 def row(signature: str, function: Callable[..., Any], rule: rules.Rule = rules.any_bit, **more: Any) -> VectorOp:
@@ -195,7 +196,11 @@ def _sub_dword_writer(target: Operand, kind: str, form: _Form, plane: bool) -> W
 
 def _with_modes(op: VectorOp, form: _Form, context: Context, instruction: Instruction) -> Callable[..., Any]:
     function = op.function
+    if form.clamp and op.saturating is not None:
+        return op.saturating
     if op.exact:
+        if form.clamp or form.scale != 1.0:
+            raise unsupported(instruction, context.kernel.name, "an output modifier")
         return function
     flushed = {"f32"} if context.flush_f32 else set()
     flushed |= {"f16", "f64"} if context.flush_f16 else set()
@@ -212,7 +217,7 @@ def _with_modes(op: VectorOp, form: _Form, context: Context, instruction: Instru
     if form.scale == 1.0 and not form.clamp:
         return function
     if not op.results[0].startswith("f"):
-        raise unsupported(instruction, context.kernel.name, "an output modifier on integers")
+        raise unsupported(instruction, context.kernel.name, "an output modifier")
     unclamped = function
 
     def modified(*values: np.ndarray) -> np.ndarray:

@@ -279,3 +279,21 @@ define internal i32 @lane() alwaysinline { %l = call i32 @llvm.amdgcn.mbcnt.lo(i
     ]
     for at, (row, value) in enumerate(zip(found, wanted, strict=True)):
         assert (row == np.asarray(value).astype(np.uint64).astype(np.uint32)).all(), rows[at]
+
+
+@pytest.mark.parametrize(("kind", "width"), [("i32", 32), ("i16", 16)])
+def test_saturating_arithmetic(kind, width):
+    dtype = np.dtype(f"i{width // 8}").type
+    rng = np.random.default_rng(1)
+    a, b = (rng.integers(np.iinfo(dtype).min, np.iinfo(dtype).max, 64, dtype, endpoint=True) for _ in range(2))
+    names = ["sadd", "ssub", "uadd", "usub"]
+    rows = [f"%r = call {kind} @llvm.{name}.sat.{kind}({kind} %a, {kind} %b)" for name in names]
+    more = "\n".join(f"declare {kind} @llvm.{name}.sat.{kind}({kind}, {kind})" for name in names)
+    found = run_elementwise(kind, rows, kind, kind, [a, b, a], more)
+    wide, other = a.astype(np.int64), b.astype(np.int64)
+    uwide, uother = wide % 2**width, other % 2**width
+    low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
+    assert (found[0] == np.clip(wide + other, low, high)).all()
+    assert (found[1] == np.clip(wide - other, low, high)).all()
+    assert (found[2].astype(np.int64) % 2**width == np.minimum(uwide + uother, 2**width - 1)).all()
+    assert (found[3].astype(np.int64) % 2**width == np.maximum(uwide - uother, 0)).all()
