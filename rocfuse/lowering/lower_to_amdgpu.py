@@ -191,12 +191,11 @@ class _Lowering:
                 if stride == 0 and first > 0:
                     parts.append(parts[-1])
                     continue
+                # Past the end this would be the address where the next view of the same array starts. LLVM does not
+                # know that the two views end at different places, and would reuse the zero that is read here.
+                at = (m, ix.add(n, first)) if self.plan.along == "n" else (ix.add(m, first), n)
                 index = ix.add(base, first * stride)
-                if first:
-                    # Past the end this would be the address where the next view of the same array starts. LLVM does not
-                    # know that the two views end at different places, and would reuse the zero that is read here.
-                    at = (m, ix.add(n, first)) if self.plan.along == "n" else (ix.add(m, first), n)
-                    index = masked_row(resource, index, at, (self.plan.tile_m, self.plan.tile_n))
+                index = masked_row(resource, index, at, (self.plan.tile_m, self.plan.tile_n))
                 parts.append(read_vector(resource, index, width))
         return [_joined(parts, ir.VectorType(op.result.type))]
 

@@ -131,3 +131,8 @@ def test_canary_after_every_buffer(layout: str, batch: int | None, plan: dict[st
 def test_narrow_views_that_follow_each_other_in_one_array(m: int, n: int, bias: str) -> None:
     """A read past the end of one view is zero, a read of the next view at the same address is not."""
     check(f"{generate(GenOptions(m=m, n=n, k=5, gemms=3, bias=bias))}")
+
+
+def test_views_that_follow_each_other_at_the_distance_of_two_parts_of_a_block() -> None:
+    text = f"{generate(GenOptions(m=130, n=16, k=64, gemms=3, combine='geglu', bias='full', layout='nk'))}"
+    check(text, plan={"tile-m": 32, "tile-n": 64, "matrix-op": "32x32x8"})
