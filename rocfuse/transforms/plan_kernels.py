@@ -66,7 +66,11 @@ class PlanKernels(Pass):
                 op.attributes[PLAN] = _attribute(plan, problem, context.target)
 
     def _check_extents(self, kernel: FusedKernel, problem: Problem, target: Target) -> None:
-        """One buffer resource covers one batch of an array; refuse what it cannot bound."""
+        """Refuse what has no elements, and what the buffer resource of one batch of an array cannot bound."""
+        if 0 in problem.sizes:
+            sizes = " x ".join(f"{role} {size}" for role, size in zip(problem.roles, problem.sizes, strict=True))
+            text = f"{sizes}: a dim has no elements (need at least 1); there is nothing to launch"
+            raise CompileError(f"{self.name}: {text}", str(kernel.gemm.op.location))
         inner = [d for d, role in enumerate(problem.roles) if role != "batch"]
         for access in problem.accesses:
             elements = 1 + sum((problem.sizes[d] - 1) * access.strides[d] for d in inner)
@@ -126,7 +130,7 @@ def _attribute(plan: Plan, problem: Problem, target: Target) -> ir.DictAttr:
     copies = [
         {
             "operand": name,
-            "role": "a" if access in problem.a else "b",
+            "role": access.role,
             **dataclasses.asdict(copy),
             "swizzle": {"chunk": swizzle.chunk, "images": list(swizzle.images)},
         }

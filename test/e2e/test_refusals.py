@@ -81,6 +81,15 @@ def dynamic() -> str:
     }"""
 
 
+def without_elements(m: int, k: int, n: int) -> Callable[[], str]:
+    def text() -> str:
+        program = Program()
+        shapes = [program.argument("f16", m, k), program.argument("f16", k, n)]
+        return program.text(program.product("mk,kn->mn", *shapes))
+
+    return text
+
+
 def two_functions() -> str:
     texts = []
     for name in ("one", "two"):
@@ -106,10 +115,14 @@ REFUSALS: dict[Callable[[], str], str] = {
     different_k: "different k, 32 and 48",
     dynamic: "dynamic dims",
     two_functions: "2 functions in the module",
+    without_elements(0, 16, 16): "a dim has no elements",
+    without_elements(16, 0, 16): "k 0: a dim has no elements",
+    without_elements(16, 16, 0): "a dim has no elements",
     fed_by_a_product: "the product's body",
 }
 NAMES = [one.__name__ for one in REFUSALS]
 NAMES[5:7] = ["f32", "i8"]
+NAMES[10:13] = ["m=0", "k=0", "n=0"]
 
 
 def run(*arguments: object, stdin: str = "") -> subprocess.CompletedProcess[str]:
