@@ -51,6 +51,16 @@ class CodeObject:
         return simulate(self.hsaco, self.contract, arrays, **options)
 
 
+@dataclass(frozen=True)
+class Generated:
+    """Object code that is not linked yet."""
+
+    obj: bytes
+    isa: str
+    llvm: str
+    facts: tuple[KernelFacts, ...]
+
+
 @dataclass
 class _Capture:
     """Watches the pipeline: refuses to go on without a kernel, and keeps what the contract needs of the plan."""
@@ -88,6 +98,25 @@ def lower(
     return module
 
 
+def generate(
+    text_or_module: str | ir.Module,
+    target: str = "gfx942",
+    *,
+    options: Options | None = None,
+    on_remark: OnRemark | None = None,
+    on_stage: OnStage | None = None,
+) -> Generated:
+    """Compile a module up to object code, before the linker. Parameters and errors as for `compile`."""
+    row = get_target(target)
+    stage = on_stage or (lambda name: None)
+    module, facts = _lower(text_or_module, target, options, on_remark, on_stage)
+    stage("translate")
+    text = llvm.translate(module)
+    stage("llvm")
+    code = llvm.generate(text, row)
+    return Generated(code.obj, code.isa, text, tuple(facts))
+
+
 def compile(
     text_or_module: str | ir.Module,
     target: str = "gfx942",
@@ -101,18 +130,14 @@ def compile(
     `options` maps pass names to their option texts, `on_remark(location, message)` receives remarks and
     `on_stage(name)` the name of each stage as it starts. Raises CompileError for a program that cannot be compiled.
     """
-    row = get_target(target)
-    stage = on_stage or (lambda name: None)
     source = text_or_module if isinstance(text_or_module, str) else str(text_or_module)
-    module, facts = _lower(text_or_module, target, options, on_remark, on_stage)
-    stage("translate")
-    text = llvm.translate(module)
-    stage("llvm")
-    code = llvm.generate(text, row)
+    code = generate(text_or_module, target, options=options, on_remark=on_remark, on_stage=on_stage)
+    stage = on_stage or (lambda name: None)
     stage("link")
     hsaco = link.link(code.obj)
     stage("contract")
-    return CodeObject(hsaco, build_contract(facts, hsaco, row), code.isa, code.obj, text, source)
+    contract = build_contract(code.facts, hsaco, get_target(target))
+    return CodeObject(hsaco, contract, code.isa, code.obj, code.llvm, source)
 
 
 def _lower(

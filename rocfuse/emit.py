@@ -35,20 +35,19 @@ def emit(
         lowered = compiler.lower(module, arguments.target, **settings)
         stages.enter("")
         return {"": str(lowered).encode()}
-    code = compiler.compile(module, arguments.target, **settings)
+    produce = compiler.compile if arguments.emit == "hsaco" else compiler.generate
+    code = produce(module, arguments.target, **settings)
     stages.enter("")
-    isa = code.isa.encode()
-    for name, data in (("llvm.ll", code.llvm.encode()), ("isa.s", isa), ("kernel.hsaco", code.hsaco)):
+    artifacts = {"llvm.ll": code.llvm.encode(), "isa.s": code.isa.encode()}
+    if arguments.emit == "hsaco":
+        artifacts["kernel.hsaco"] = code.hsaco
+    for name, data in artifacts.items():
         stages.index += 1
         observer.artifact(stages.index, name, data)
+    if arguments.emit != "hsaco":
+        return {"": {"llvm": artifacts["llvm.ll"], "isa": artifacts["isa.s"], "obj": code.obj}[arguments.emit]}
     contract = json.dumps(code.contract, indent=2).encode() + b"\n"
-    outputs: dict[str, dict[str, bytes]] = {
-        "llvm": {"": code.llvm.encode()},
-        "isa": {"": isa},
-        "obj": {"": code.obj},
-        "hsaco": {"": code.hsaco, ".json": contract, **({".s": isa} if arguments.save_isa else {})},
-    }
-    return outputs[arguments.emit]
+    return {"": code.hsaco, ".json": contract, **({".s": artifacts["isa.s"]} if arguments.save_isa else {})}
 
 
 @dataclass

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 
 from mlir import ir
 
+from rocfuse.diagnostics import Refusal
 from rocfuse.dialect import MULTI_GEMM, PLAN, MultiGemm
 from rocfuse.lowering.forms import blockwise_form, llvm_form, wave_form
 from rocfuse.transforms.matching import (
@@ -23,12 +24,12 @@ from rocfuse.transforms.matching import (
 )
 from rocfuse.transforms.views import memory_view
 
-Form = Callable[[ir.Module], str | None]
+Form = Callable[[ir.Module], Refusal | None]
 
 _FUSED_OPS = ("arith.constant", "tensor.extract_slice", "tensor.empty", *RESHAPES, MULTI_GEMM, "linalg.generic")
 
 
-def tensor_form(module: ir.Module) -> str | None:
+def tensor_form(module: ir.Module) -> Refusal | None:
     """Structured ops are linalg.generic; no TOSA; no asserts."""
     for op in nested_ops(module.operation):
         named = op.name.startswith("linalg.") and len(op.regions) > 0 and op.name != "linalg.generic"
@@ -37,7 +38,7 @@ def tensor_form(module: ir.Module) -> str | None:
     return None
 
 
-def fused_form(module: ir.Module) -> str | None:
+def fused_form(module: ir.Module) -> Refusal | None:
     """Every product is in a multi_gemm, and a function with one holds views, it, one combine and the return."""
     found = False
     for function in functions(module):
@@ -50,10 +51,10 @@ def fused_form(module: ir.Module) -> str | None:
             reason = _at(left[0], f"{left[0].name} is a product outside of a {MULTI_GEMM}") if left else None
         if reason:
             return reason
-    return None if found else f"there is no {MULTI_GEMM}; run rocfuse-form-multi-gemm"
+    return None if found else Refusal(f"there is no {MULTI_GEMM}; run rocfuse-form-multi-gemm")
 
 
-def planned_form(module: ir.Module) -> str | None:
+def planned_form(module: ir.Module) -> Refusal | None:
     """The fused form, and every multi_gemm has a plan."""
     reason = fused_form(module)
     if reason:
@@ -74,11 +75,11 @@ FORMS: Mapping[str, Form] = {
 }
 
 
-def _at(op: ir.Operation, text: str) -> str:
-    return f"{text} ({op.name} at {op.location})"
+def _at(op: ir.Operation, text: str) -> Refusal:
+    return Refusal(f"{text} ({op.name})", str(op.location))
 
 
-def _fused_function(ops: list[ir.Operation]) -> str | None:
+def _fused_function(ops: list[ir.Operation]) -> Refusal | None:
     for op in ops[:-1]:
         if op.name not in _FUSED_OPS:
             return _at(op, "an op that is no constant, view, multi_gemm or combine")
@@ -109,7 +110,7 @@ def _result_behind(value: ir.Value) -> ir.Operation | None:
     return op if op is not None and op.name == "linalg.generic" else None
 
 
-def _combine(op: ir.Operation, gemm: ir.Operation) -> str | None:
+def _combine(op: ir.Operation, gemm: ir.Operation) -> Refusal | None:
     """The combine is parallel, reads products and views by projected permutations, and only writes its results."""
     kinds = [str(kind) for kind in ir.ArrayAttr(op.attributes["iterator_types"])]
     if any("parallel" not in kind for kind in kinds):
@@ -131,7 +132,7 @@ def _combine(op: ir.Operation, gemm: ir.Operation) -> str | None:
     return None
 
 
-def _returns(op: ir.Operation, combine: ir.Operation) -> str | None:
+def _returns(op: ir.Operation, combine: ir.Operation) -> Refusal | None:
     """Each result of the combine is returned once, and nothing else is."""
     returned: list[ir.Value] = []
     for value in op.operands:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mlir import ir
 
@@ -58,7 +58,7 @@ class _Reader:
 
     def read(self) -> FusedKernel:
         sizes = self._sizes()
-        pairs = [(self._operand(g.a, g.a_map), self._operand(g.b, g.b_map)) for g in self.gemm.gemms]
+        pairs = [(self._operand(g.a, g.a_map, "a"), self._operand(g.b, g.b_map, "b")) for g in self.gemm.gemms]
         maps = [m.value for m in map(ir.AffineMapAttr, ir.ArrayAttr(self.combine.attributes["indexing_maps"]))]
         inputs = self.combine.operands[: len(maps) - len(self.combine.results)]
         products = [list(self.gemm.op.results).index(v) if v.owner == self.gemm.op else -1 for v in inputs]
@@ -107,8 +107,8 @@ class _Reader:
         array = self.arrays[index]
         return Access(index, array.element_type, view.offset, strides, math.prod(array.shape))
 
-    def _operand(self, value: ir.Value, one: ir.AffineMap) -> Access:
-        return self._access(value, {dim: i for i, dim in enumerate(_positions(one))})
+    def _operand(self, value: ir.Value, one: ir.AffineMap, role: str) -> Access:
+        return replace(self._access(value, {dim: i for i, dim in enumerate(_positions(one))}), role=role)
 
     def _combine_dims(self, maps: list[ir.AffineMap]) -> dict[int, int]:
         """Combine loop dim -> multi_gemm loop dim; products are indexed by the loop dims without k, in order."""

@@ -220,6 +220,6 @@ def _check_forms(element: Pass, verb: str, forms: tuple[str, ...], module: ir.Mo
     from rocfuse.forms import FORMS
 
     for form in forms:
-        reason = FORMS[form](module)
-        if reason:
-            raise CompileError(f"{element.name} {verb} the form '{form}': {reason}")
+        broken = FORMS[form](module)
+        if broken:
+            raise CompileError(f"{element.name} {verb} the form '{form}': {broken.reason}", broken.location)

@@ -22,6 +22,7 @@ class Access:
     offset: int
     strides: tuple[int, ...]
     array_elements: int
+    role: str = ""  # "a" or "b" for an operand of a GEMM: an array that is both is two operands
 
     def stride(self, dim: int) -> int:
         """Elements between neighbours along loop dim `dim`."""

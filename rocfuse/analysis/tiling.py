@@ -117,7 +117,7 @@ def check(problem: Problem, tiling: Tiling, target: Target, limits: Limits | Non
     operands, names = problem.operands, operand_names(problem)
     copies: list[Copy] = []
     for access, name in zip(operands, names, strict=True):
-        copy = plan_copy(_rows(problem, access, tiling), tiling.tile_k, threads, *_direction(problem, access))
+        copy = plan_copy(_rows(access, tiling), tiling.tile_k, threads, *_direction(problem, access))
         if isinstance(copy, str):
             return Rejected(tiling, f"{copy} (operand {name})")
         copies.append(copy)
@@ -129,7 +129,7 @@ def check(problem: Problem, tiling: Tiling, target: Target, limits: Limits | Non
     if limits.registers is not None:
         have = min(have, limits.registers)
     swizzles = [
-        operand_swizzle(copy, _rows(problem, access, tiling), tiling, row, target)
+        operand_swizzle(copy, _rows(access, tiling), tiling, row, target)
         for access, copy in zip(operands, copies, strict=True)
     ]
     return Plan(tiling, row, operands, names, tuple(copies), tuple(swizzles), lds, registers, have)
@@ -164,7 +164,7 @@ def _budget_reasons(
 def account_of(problem: Problem, tiling: Tiling, target: Target) -> LdsAccount:
     """The LDS that every distinct operand needs together, whether it fits or not."""
     tiles = [
-        (name, _rows(problem, access, tiling) * tiling.tile_k * ELEMENT_BYTES[access.element_type])
+        (name, _rows(access, tiling) * tiling.tile_k * ELEMENT_BYTES[access.element_type])
         for access, name in zip(problem.operands, operand_names(problem), strict=True)
     ]
     return account(tiles, tiling.stages, target.lds_granule_bytes)
@@ -247,11 +247,11 @@ def output_direction(problem: Problem) -> str:
 
 def row_dim(problem: Problem, access: Access) -> int:
     """The loop dim of an operand's rows: m for an A, n for a B."""
-    return problem.dims("m")[0] if access in problem.a else problem.dims("n")[0]
+    return problem.dims("m" if access.role == "a" else "n")[0]
 
 
-def _rows(problem: Problem, access: Access, tiling: Tiling) -> int:
-    return tiling.tile_m if access in problem.a else tiling.tile_n
+def _rows(access: Access, tiling: Tiling) -> int:
+    return tiling.tile_m if access.role == "a" else tiling.tile_n
 
 
 def _direction(problem: Problem, access: Access) -> tuple[str, int, int]:

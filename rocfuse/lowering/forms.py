@@ -4,33 +4,34 @@ from __future__ import annotations
 
 from mlir import ir
 
+from rocfuse.diagnostics import Refusal
 from rocfuse.dialect import walk
 
 _KERNEL = ("gpu.", "scf.", "arith.", "math.", "memref.", "vector.")
 
 
-def blockwise_form(module: ir.Module) -> str | None:
+def blockwise_form(module: ir.Module) -> Refusal | None:
     """Kernels are gpu.funcs of blockwise steps, loops and the combine's arithmetic; nothing is a tensor."""
     return _kernels(module, "gpu.func", (*_KERNEL, "rocfuse."))
 
 
-def wave_form(module: ir.Module) -> str | None:
+def wave_form(module: ir.Module) -> Refusal | None:
     """Kernels are gpu.funcs of upstream ops that one lane executes; no step is left."""
     return _kernels(module, "gpu.func", (*_KERNEL, "amdgpu.", "rocdl."))
 
 
-def llvm_form(module: ir.Module) -> str | None:
+def llvm_form(module: ir.Module) -> Refusal | None:
     """Kernels are llvm.funcs of LLVM and ROCDL ops only."""
     return _kernels(module, "llvm.func", ("llvm.", "rocdl."))
 
 
-def _kernels(module: ir.Module, kind: str, dialects: tuple[str, ...]) -> str | None:
+def _kernels(module: ir.Module, kind: str, dialects: tuple[str, ...]) -> Refusal | None:
     functions = [op for op in walk(module, kind) if op.parent.name == "gpu.module"]
     if not functions:
-        return f"there is no {kind} in a gpu.module"
+        return Refusal(f"there is no {kind} in a gpu.module")
     for op in (one for function in functions for one in _inside(function)):
         if not op.name.startswith(dialects):
-            return f"{op.name} is left in a kernel ({op.location})"
+            return Refusal(f"{op.name} is left in a kernel", str(op.location))
     return None
 
 

@@ -31,7 +31,7 @@ from mlir.dialects import linalg, tensor
 from mlir.passmanager import PassManager
 
 from rocfuse.diagnostics import Refusal
-from rocfuse.dialect import build_multi_gemm
+from rocfuse.dialect import MULTI_GEMM, build_multi_gemm, walk
 from rocfuse.passes import Pass, PassContext, register
 from rocfuse.transforms.combine import Emitter
 from rocfuse.transforms.match_multi_gemm import Match, match_module
@@ -52,6 +52,8 @@ class FormMultiGemm(Pass):
     def run(self, module: ir.Module, context: PassContext) -> None:
         """Fuse the module's one pattern in place, or refuse and leave the module as it is."""
         if context.refusals:  # an earlier pass said already why this program is not fused
+            return
+        if any(walk(module, MULTI_GEMM)):  # it is in the fused form already
             return
         found = match_module(module)
         if isinstance(found, Refusal):

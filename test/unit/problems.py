@@ -22,15 +22,16 @@ def problem(
 ) -> Problem:
     """Dense arrays, one A for all GEMMs; `a`, `b`, `out` and `extras` are the loop dims of each, in memory order."""
 
-    def access(array: int, order: Sequence[int]) -> Access:
+    def access(array: int, order: Sequence[int], role: str = "") -> Access:
         shape = [sizes[d] for d in order]
         strides = dict(zip(order, dense(shape).strides, strict=True))
-        return Access(array, element_type, 0, tuple(strides.get(d, 0) for d in range(len(sizes))), math.prod(shape))
+        steps = tuple(strides.get(d, 0) for d in range(len(sizes)))
+        return Access(array, element_type, 0, steps, math.prod(shape), role)
 
-    weights = tuple(access(1 + g, b) for g in range(gemms))
+    weights = tuple(access(1 + g, b, "b") for g in range(gemms))
     others = tuple(access(1 + gemms + i, order) for i, order in enumerate(extras))
     outputs = (access(1 + gemms + len(extras), out),)
-    return Problem(tuple(dims), tuple(sizes), (access(0, a),) * gemms, weights, others, outputs)
+    return Problem(tuple(dims), tuple(sizes), (access(0, a, "a"),) * gemms, weights, others, outputs)
 
 
 def gemms(m: int, n: int, k: int, count: int = 2, layout: str = "kn", batch: int = 1, sliced: bool = False) -> Problem:
@@ -39,6 +40,6 @@ def gemms(m: int, n: int, k: int, count: int = 2, layout: str = "kn", batch: int
     one = problem(("batch", "m", "n", "k"), (batch, m, n, k), (0, 1, 3), b, (0, 1, 2), count)
     if sliced and layout == "kn":
         stride = (k * n * count, 0, 1, n * count)
-        views = (Access(1, "f16", g * n, stride, batch * k * n * count) for g in range(count))
+        views = (Access(1, "f16", g * n, stride, batch * k * n * count, "b") for g in range(count))
         one = replace(one, b=tuple(views))
     return canonical(one)

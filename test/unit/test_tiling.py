@@ -170,6 +170,6 @@ def test_the_results_run_along_the_contiguous_dim_of_the_output():
 )
 def test_a_vector_access_is_as_wide_as_strides_and_offset_allow(n, offset, width):
     one = gemms(64, n, 64, 1)
-    b = Access(1, "f16", offset, one.b[0].strides, one.b[0].array_elements)
+    b = Access(1, "f16", offset, one.b[0].strides, one.b[0].array_elements, "b")
     assert tilings.access_vector(one, b, 1, 8) == width
     assert tilings.access_vector(one, b, 2, 8) == 1, "k is not contiguous"
