@@ -67,6 +67,18 @@ irdl.dialect @rocfuse {
   // Steps before this stay before steps after it.
   irdl.operation @keep_order {}
 
+  // One barrier more for the first (0) or second (1) half of the waves, which puts it a phase behind the other.
+  irdl.operation @phase_shift {
+    %half = irdl.base "#builtin.integer"
+    irdl.attributes {"half" = %half}
+  }
+
+  // Which of a SIMD's waves issues first.
+  irdl.operation @set_priority {
+    %level = irdl.base "#builtin.integer"
+    irdl.attributes {"level" = %level}
+  }
+
   // Ask the backend's scheduler for one of its instruction patterns in this block.
   irdl.operation @schedule_hint {
     %iglp = irdl.base "#builtin.integer"

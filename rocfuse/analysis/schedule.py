@@ -5,7 +5,8 @@ A pipelined loop iteration multiplies tile i while it brings in later tiles. Its
 - `mma` (k slice, number): matrix work of tile i, already in fragments or about to be;
 - `fragment` (k slice, number): LDS reads of tile i; slice `slices` is the first slice of tile i + 1;
 - `write` number: a unit of a later tile goes from registers to LDS; `read` number: the unit after it is loaded;
-- `barrier`, and `wait_lds` and `wait_memory` with how many accesses may still be outstanding.
+- `barrier`, and `wait_lds` and `wait_memory` with how many accesses may still be outstanding;
+- `set_priority` with the wave's priority.
 
 `check` states what every order must keep, whoever made it.
 """
@@ -90,6 +91,29 @@ def prefetched(shape: Shape, *, write: bool, read: bool, following: bool) -> tup
     return tuple(order)
 
 
+def ping_pong(shape: Shape, *, write: bool, read: bool, following: bool) -> tuple[Slot, ...]:
+    """Phases of memory work and of matrix work in turn, a barrier after each.
+
+    The two waves of a SIMD are one phase apart, so that one computes while the other moves data. Fragments are read a
+    slice ahead (the first two in the first phase), which leaves the last memory phase for the writes. Counted in
+    phases, the tile is last read at 2·(slices - 2), written at 2·(slices - 1) and its successor first read at
+    2·slices: two apart each, so that a wave that lags by one phase has read before, and written after, the others.
+    Needs 2 slices or more.
+    """
+    order: list[Slot] = []
+    for s in range(shape.slices):
+        ahead = [0, 1] if s == 0 else [s + 1] if s + 1 < shape.slices else []
+        order += [Slot("fragment", one, i) for one in ahead for i in range(shape.fragments)]
+        if s == shape.slices - 1 and write:
+            order.append(Slot("wait_memory"))
+            order += [Slot("write", number=i) for i in range(shape.writes)]
+            order += [Slot("read", number=i) for i in range(shape.writes)] if read else []
+        order += [Slot("barrier"), Slot("set_priority", count=1)]
+        order += [Slot("mma", s, i) for i in range(shape.mmas)]
+        order += [Slot("set_priority"), Slot("barrier")]
+    return tuple(order)
+
+
 def _spread(
     kind: str, count: int, start: float, length: float, k_slice: int, offset: float = 0.0
 ) -> list[tuple[float, Slot]]:
@@ -125,7 +149,8 @@ def check(order: tuple[Slot, ...], shape: Shape) -> str | None:
     barriers_after_tile = 0
     for slot in order:
         key = (slot.kind, slot.k_slice, slot.number)
-        if slot.kind == "mma" and slot.k_slice > 0 and _count(seen, "fragment", slot.k_slice) < shape.fragments:
+        own = slot.k_slice > 0 or any(one.kind == "fragment" and one.k_slice == 0 for one in order)
+        if slot.kind == "mma" and own and _count(seen, "fragment", slot.k_slice) < shape.fragments:
             return f"slice {slot.k_slice} is multiplied before its fragments are read"
         if slot.kind == "barrier" and _count(seen, "fragment", shape.slices - 1) + (shape.slices == 1) >= 1:
             barriers_after_tile += 1

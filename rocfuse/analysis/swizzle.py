@@ -148,25 +148,33 @@ def _sum(steps: Sequence[tuple[int, int]], lane: int) -> tuple[int, int]:
 def _search(needs: Sequence[_Need], bits: int, line: _Line) -> Iterator[tuple[int, ...]]:
     """Every assignment of images that meets all needs, by backtracking over the row bits."""
 
+    # a need is decided by the images of the row bits that it has: it is checked when the last of them is chosen
+    decided: list[list[_Need]] = [[] for _ in range(bits + 1)]
+    for need in needs:
+        last = max(row.bit_length() for row, _ in need.steps)
+        if last <= bits:
+            decided[last].append(need)
+
     def independent(need: _Need, images: tuple[int, ...]) -> bool:
         basis: list[int] = []
         for row, k in need.steps:
-            turn = Swizzle(1, images).turn(row)
+            turn, left = 0, row
+            while left:
+                turn ^= images[(left & -left).bit_length() - 1]
+                left &= left - 1
             byte = row * line.row_bytes ^ k * line.element_bytes ^ turn * LDS_ACCESS_BYTES
             rest = byte % line.banks_bytes // need.width_bytes
             for one in basis:
-                rest = min(rest, rest ^ one)
+                if rest ^ one < rest:
+                    rest ^= one
             if not rest:
                 return False
             basis.append(rest)
         return True
 
     def extend(images: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
-        known = (1 << len(images)) - 1
-        beyond = ((1 << bits) - 1) ^ known
-        for need in needs:
-            if all(row & beyond == 0 for row, _ in need.steps) and not independent(need, images):
-                return
+        if not all(independent(need, images) for need in decided[len(images)]):
+            return
         if len(images) == bits:
             yield images
             return

@@ -19,7 +19,7 @@ _FILL_BYTES_PER_CYCLE = 64
 _WORKGROUP_CYCLES = 2000
 
 MOST_STAGES = 3
-SCHEDULES = ("plain", "prefetch", "iglp", "interleaved")
+SCHEDULES = ("plain", "prefetch", "iglp", "interleaved", "ping-pong")
 
 ELEMENT_BYTES: Mapping[str, int] = {"f16": 2, "bf16": 2, "f32": 4}
 
@@ -294,6 +294,11 @@ def _shape_reasons(problem: Problem, tiling: Tiling, row: MatrixInstruction, tar
     for element_type in {access.element_type for access in problem.operands} - set(row.element_types):
         yield f"{row.name} does not multiply {element_type}"
     step = k_slice(row, 2)
+    if tiling.schedule == "ping-pong":
+        if tiling.waves != 2 * target.simds_per_cu:
+            yield f"ping-pong: need {2 * target.simds_per_cu} waves, have {tiling.waves}"
+        if tiling.tile_k // step < 2:
+            yield f"ping-pong: need 2 k slices of {step} in tile-k, have {tiling.tile_k // step}"
     if tiling.tile_k % step:
         yield f"tile-k {tiling.tile_k} does not divide by the k slice {step} ({row.name})"
 

@@ -32,7 +32,7 @@ class Lanes:
     def __init__(self, plan: KernelPlan, thread: ir.Value) -> None:
         self.plan, self.thread = plan, thread
         self.lane = ix.mask(thread, _log2(plan.wave_lanes))
-        wave = ix.shift_right(thread, _log2(plan.wave_lanes))
+        self.wave = wave = ix.shift_right(thread, _log2(plan.wave_lanes))
         wave_n: ix.Term = ix.mask(wave, _log2(plan.waves_n))
         wave_m: ix.Term = ix.shift_right(wave, _log2(plan.waves_n)) if plan.waves_m > 1 else 0
         self.wave_row = {"a": ix.mul(wave_m, plan.wave_m), "b": ix.mul(wave_n, plan.wave_n)}

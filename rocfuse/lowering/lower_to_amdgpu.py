@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mlir import ir
-from mlir.dialects import amdgpu, arith, gpu, memref, rocdl, vector
+from mlir.dialects import amdgpu, arith, gpu, memref, rocdl, scf, vector
 
 from rocfuse.dialect import PLAN, walk
 from rocfuse.lowering import index_math as ix
@@ -54,6 +54,8 @@ class _Lowering:
             "rocfuse.wait_lds": self._wait_lds,
             "rocfuse.wait_memory": self._wait_memory,
             "rocfuse.keep_order": self._keep_order,
+            "rocfuse.phase_shift": self._phase_shift,
+            "rocfuse.set_priority": self._set_priority,
             "rocfuse.schedule_hint": self._schedule_hint,
             "rocfuse.fragment_read": self._fragment_read,
             "rocfuse.mma": self._mma,
@@ -151,6 +153,22 @@ class _Lowering:
 
     def _keep_order(self, op: ir.Operation) -> list[ir.Value]:
         rocdl.sched_barrier(0)
+        return []
+
+    def _phase_shift(self, op: ir.Operation) -> list[ir.Value]:
+        """One barrier more for half of the waves; the branch is on a scalar, so that the others jump over it."""
+        i32 = ir.IntegerType.get_signless(32)
+        wave = rocdl.readfirstlane(i32, ix.value_of(self.lanes.wave))
+        half = ix.constant(self.plan.threads // self.plan.wave_lanes // 2)
+        predicate = arith.CmpIPredicate.uge if number(op, "half") else arith.CmpIPredicate.ult
+        branch = scf.IfOp(arith.cmpi(predicate, wave, half))
+        with ir.InsertionPoint(branch.then_block):
+            amdgpu.lds_barrier()
+            scf.yield_([])
+        return []
+
+    def _set_priority(self, op: ir.Operation) -> list[ir.Value]:
+        rocdl.s_setprio(number(op, "level"))
         return []
 
     def _schedule_hint(self, op: ir.Operation) -> list[ir.Value]:

@@ -21,6 +21,7 @@ _ORDERS: dict[str, Callable[..., tuple[Slot, ...]]] = {
     "prefetch": schedule.prefetched,
     "iglp": schedule.prefetched,
     "interleaved": schedule.interleaved,
+    "ping-pong": schedule.ping_pong,
 }
 
 
@@ -134,13 +135,19 @@ class _Pipeline:
             self._write_all(self._read_all(self._k(tile), tile), tile)
         units = self._read_all(self._k(distance), distance) if distance < self.total else []
         action("barrier")
-        fragments = [self.clone_fragment(op, 0) for op in self.fragments[0]]
+        shifted = self.plan.schedule == "ping-pong"
+        # shifted waves read the first fragments in the phase that they are needed in
+        fragments = [] if shifted else [self.clone_fragment(op, 0) for op in self.fragments[0]]
+        if shifted:
+            action("phase_shift", half=1)
         state = _State(list(self.tiles.accumulators), fragments, units)
         turns = max(self.tiles.whole - distance - 1, 0) // stages
         if turns:
             state = self._loop(turns, state)
         for tile in range(turns * stages, self.total):
             state = self._tile(tile % stages, tile, state, self._k(tile + distance + 1))
+        if shifted:
+            action("phase_shift", half=0)
         return state.accumulators
 
     def _loop(self, turns: int, state: _State) -> _State:
@@ -235,7 +242,7 @@ class _Tile:
         self.sources = {op.result: (s, i) for s, ops in enumerate(pipeline.fragments) for i, op in enumerate(ops)}
 
     def emit(self, slot: Slot, inside: bool) -> None:
-        """Emit one slot; in the loop of an interleaved schedule it stays where it is."""
+        """Emit one slot; schedules that say where each step stands keep it there."""
         pipeline, stages = self.pipeline, self.pipeline.plan.stages
         if slot.kind == "mma":
             op = pipeline.mmas[slot.k_slice * pipeline.per_slice + slot.number]
@@ -254,9 +261,11 @@ class _Tile:
             self.units[slot.number] = pipeline.clone_read(pipeline.reads[slot.number], self.k, masked)
         elif slot.kind == "barrier":
             action("barrier")
+        elif slot.kind == "set_priority":
+            action("set_priority", level=slot.count)
         else:
             action(slot.kind, outstanding=slot.count)
-        if pipeline.plan.schedule == "interleaved":
+        if pipeline.plan.schedule in ("interleaved", "ping-pong"):
             action("keep_order")
 
     def _fragment(self, value: ir.Value) -> ir.Value:

@@ -48,7 +48,7 @@ class PlanKernels(Pass):
     waves_n: int | None = None
     matrix_op: str | None = None
     loop_form: Literal["fused"] = "fused"
-    schedule: Literal["plain", "prefetch", "iglp", "interleaved"] | None = None
+    schedule: Literal["plain", "prefetch", "iglp", "interleaved", "ping-pong"] | None = None
     group_m: int | None = None
     fuse: Literal["always"] = "always"
     max_lds_bytes: int | None = None
