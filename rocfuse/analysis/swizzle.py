@@ -151,7 +151,7 @@ def _search(needs: Sequence[_Need], bits: int, line: _Line) -> Iterator[tuple[in
     # a need is decided by the images of the row bits that it has: it is checked when the last of them is chosen
     decided: list[list[_Need]] = [[] for _ in range(bits + 1)]
     for need in needs:
-        last = max(row.bit_length() for row, _ in need.steps)
+        last = max((row.bit_length() for row, _ in need.steps), default=0)
         if last <= bits:
             decided[last].append(need)
 
