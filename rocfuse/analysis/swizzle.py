@@ -148,17 +148,17 @@ def _sum(steps: Sequence[tuple[int, int]], lane: int) -> tuple[int, int]:
 def _search(needs: Sequence[_Need], bits: int, line: _Line) -> Iterator[tuple[int, ...]]:
     """Every assignment of images that meets all needs, by backtracking over the row bits."""
 
-    # a need is decided by the images of the row bits that it has: it is checked when the last of them is chosen
+    # a need is decided by the images of the row bits that it has: it is checked when the last of them is chosen; bits
+    # beyond `bits` have no image
+    low = (1 << bits) - 1
     decided: list[list[_Need]] = [[] for _ in range(bits + 1)]
     for need in needs:
-        last = max((row.bit_length() for row, _ in need.steps), default=0)
-        if last <= bits:
-            decided[last].append(need)
+        decided[max(((row & low).bit_length() for row, _ in need.steps), default=0)].append(need)
 
     def independent(need: _Need, images: tuple[int, ...]) -> bool:
         basis: list[int] = []
         for row, k in need.steps:
-            turn, left = 0, row
+            turn, left = 0, row & low
             while left:
                 turn ^= images[(left & -left).bit_length() - 1]
                 left &= left - 1
