@@ -148,7 +148,7 @@ def _lower(
     on_stage: OnStage | None,
 ) -> tuple[ir.Module, Sequence[KernelFacts]]:
     module = text_or_module if isinstance(text_or_module, ir.Module) else _parse(text_or_module)
-    context = PassContext(get_target(target), on_remark)
+    context = PassContext(get_target(target), on_remark, refusal_is_error=True)
     capture = _Capture(context, on_stage)
     run_pipeline(module, default_pipeline(options), context, capture)
     return module, capture.facts

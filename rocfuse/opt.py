@@ -256,6 +256,8 @@ class Command:
             return write_stdout(main_output)
         output = Path(self.arguments.output)
         beside = {output.with_suffix(suffix): data for suffix, data in outputs[0].items() if suffix}
+        if output.exists() and not output.is_file():  # nothing stands beside a device or a pipe
+            beside = {}
         write_all_atomically({output: main_output, **beside})
         return 0
 

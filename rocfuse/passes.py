@@ -26,6 +26,7 @@ class PassContext:
     target: Target = GFX942
     on_remark: Callable[[str, str], None] | None = None  # (location text, message)
     refusals: list[Refusal] = field(default_factory=list)
+    refusal_is_error: bool = False  # the caller raises it: no remark with the same words before
 
     def remark(self, location: ir.Location | str, message: str) -> None:
         """Tell the user something about an op that is not an error."""
@@ -35,7 +36,8 @@ class PassContext:
     def refuse(self, refusal: Refusal) -> None:
         """Record why a program is left as it is, and say so at its op."""
         self.refusals.append(refusal)
-        self.remark(refusal.location, refusal.reason)
+        if not self.refusal_is_error:
+            self.remark(refusal.location, refusal.reason)
 
 
 @dataclass(frozen=True)

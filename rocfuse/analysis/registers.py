@@ -44,13 +44,46 @@ def budget(target: Target, need: int, lds_allocated_bytes: int, waves: int) -> i
 
 def waves_per_simd(target: Target, registers: int, lds_allocated_bytes: int, waves: int) -> int:
     """Waves that the busiest SIMD holds at once, limited by registers, LDS and workgroup size together."""
+    return occupancy(target, registers, lds_allocated_bytes, waves).waves_per_simd
+
+
+@dataclass(frozen=True)
+class Occupancy:
+    """Workgroups that a compute unit holds at once, by each limit alone and together."""
+
+    workgroups_by_registers: int
+    workgroups_by_lds: int | None  # None: no LDS is used
+    workgroups_by_waves: int
+    workgroups: int
+    waves_per_simd: int
+
+    @property
+    def limits(self) -> tuple[str, ...]:
+        """What limits it: one or more of registers, lds and waves."""
+        by = {
+            "registers": self.workgroups_by_registers,
+            "lds": self.workgroups_by_lds,
+            "waves": self.workgroups_by_waves,
+        }
+        return tuple(name for name, have in by.items() if have == self.workgroups)
+
+
+def occupancy(target: Target, registers: int, lds_allocated_bytes: int, waves: int) -> Occupancy:
+    """The occupancy of workgroups of `waves` waves that take `registers` registers a lane."""
     granule = target.register_granule
     by_registers = target.registers_per_lane // max(-(-registers // granule) * granule, granule)
     most = min(by_registers, target.max_waves_per_simd)
+    by_lds = target.lds_bytes_per_cu // lds_allocated_bytes if lds_allocated_bytes else None
     workgroups = most * target.simds_per_cu // waves
-    if lds_allocated_bytes:
-        workgroups = min(workgroups, target.lds_bytes_per_cu // lds_allocated_bytes)
-    return min(-(-workgroups * waves // target.simds_per_cu), most)
+    if by_lds is not None:
+        workgroups = min(workgroups, by_lds)
+    return Occupancy(
+        by_registers * target.simds_per_cu // waves,
+        by_lds,
+        target.max_waves_per_simd * target.simds_per_cu // waves,
+        workgroups,
+        min(-(-workgroups * waves // target.simds_per_cu), most),
+    )
 
 
 def _share(target: Target, waves_of_simd: int) -> int:

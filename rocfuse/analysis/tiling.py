@@ -44,7 +44,7 @@ class Tiling:
 
     def text(self, gemms: int) -> str:
         """`256x(128+128)x64`: M, the N of each GEMM, K."""
-        columns = "+".join([str(self.tile_n)] * gemms)
+        columns = "+".join([str(self.tile_n)] * gemms) if gemms <= 4 else f"{gemms}*{self.tile_n}"
         return f"{self.tile_m}x{columns if gemms == 1 else f'({columns})'}x{self.tile_k}"
 
 
@@ -57,7 +57,6 @@ class Plan:
     operands: tuple[Access, ...]  # distinct, in LDS order
     names: tuple[str, ...]
     copies: tuple[Copy, ...]
-    swizzles: tuple[Swizzle, ...]
     lds: LdsAccount
     registers: RegisterNeed
     register_budget: int
@@ -128,11 +127,7 @@ def check(problem: Problem, tiling: Tiling, target: Target, limits: Limits | Non
     have = budget(target, registers.total, lds.allocated_bytes, tiling.waves)
     if limits.registers is not None:
         have = min(have, limits.registers)
-    swizzles = [
-        operand_swizzle(copy, _rows(access, tiling), tiling, row, target)
-        for access, copy in zip(operands, copies, strict=True)
-    ]
-    return Plan(tiling, row, operands, names, tuple(copies), tuple(swizzles), lds, registers, have)
+    return Plan(tiling, row, operands, names, tuple(copies), lds, registers, have)
 
 
 def _budget_reasons(
@@ -163,30 +158,57 @@ def _budget_reasons(
 
 def account_of(problem: Problem, tiling: Tiling, target: Target) -> LdsAccount:
     """The LDS that every distinct operand needs together, whether it fits or not."""
-    tiles = [
+    return account(_tiles(problem, tiling), tiling.stages, target.lds_granule_bytes)
+
+
+def _tiles(problem: Problem, tiling: Tiling) -> list[tuple[str, int]]:
+    """(name, bytes) of the tile of every distinct operand."""
+    return [
         (name, _rows(access, tiling) * tiling.tile_k * ELEMENT_BYTES[access.element_type])
         for access, name in zip(problem.operands, operand_names(problem), strict=True)
     ]
-    return account(tiles, tiling.stages, target.lds_granule_bytes)
 
 
-def choose(plans: Sequence[Plan], problem: Problem, target: Target) -> Plan:
-    """The plan with the fewest cycles by a first-order count; the larger tile wins ties (fewer bytes a flop).
+@dataclass(frozen=True)
+class Cost:
+    """A first-order count of a tiling's cycles: `matrix` and `loads` are a workgroup's, `rounds` those of a compute unit.
 
     A workgroup's K loop takes the longer of its matrix cycles and of its loads at `_FILL_BYTES_PER_CYCLE`, plus a fixed
     cost; a compute unit runs its share of the workgroups one after another.
     """
 
-    def cost(plan: Plan) -> tuple[float, int]:
-        tiling = plan.tiling
-        steps = math.ceil(problem.size("k") / tiling.tile_k)
-        matrix = steps * tiling.tile_k * problem.gemms * tiling.tile_m * tiling.tile_n * plan.instruction.cycles
-        matrix //= plan.instruction.m * plan.instruction.n * plan.instruction.k * min(tiling.waves, target.simds_per_cu)
-        loads = steps * plan.lds.bytes / tiling.stages / _FILL_BYTES_PER_CYCLE
-        rounds = math.ceil(workgroups(problem, tiling) / target.compute_units)
-        return rounds * (max(matrix, loads) + _WORKGROUP_CYCLES), -tiling.tile_m * tiling.tile_n
+    matrix: int
+    loads: int
+    rounds: int
 
-    return min(plans, key=cost)
+    @property
+    def workgroup(self) -> int:
+        """Cycles of one workgroup."""
+        return max(self.matrix, self.loads) + _WORKGROUP_CYCLES
+
+    @property
+    def total(self) -> int:
+        """Cycles of the kernel."""
+        return self.rounds * self.workgroup
+
+
+def cost(problem: Problem, tiling: Tiling, target: Target) -> Cost:
+    """What a tiling of legal shape takes, whether its account fits or not."""
+    row = target.matrix_instruction(tiling.matrix_op)
+    steps = -(-problem.size("k") // tiling.tile_k)
+    matrix = steps * tiling.tile_k * problem.gemms * tiling.tile_m * tiling.tile_n * row.cycles
+    matrix //= row.m * row.n * row.k * min(tiling.waves, target.simds_per_cu)
+    loads = steps * sum(size for _, size in _tiles(problem, tiling)) // _FILL_BYTES_PER_CYCLE
+    return Cost(matrix, loads, -(-workgroups(problem, tiling) // target.compute_units))
+
+
+def choose(plans: Sequence[Plan], problem: Problem, target: Target) -> Plan:
+    """The plan with the fewest cycles; the larger tile wins ties (fewer bytes a flop), then the one that came first."""
+
+    def key(plan: Plan) -> tuple[int, int]:
+        return cost(problem, plan.tiling, target).total, -plan.tiling.tile_m * plan.tiling.tile_n
+
+    return min(plans, key=key)
 
 
 def distance(one: Tiling, other: Tiling) -> float:
@@ -301,6 +323,14 @@ def _shape_reasons(problem: Problem, tiling: Tiling, row: MatrixInstruction, tar
             yield f"ping-pong: need 2 k slices of {step} in tile-k, have {tiling.tile_k // step}"
     if tiling.tile_k % step:
         yield f"tile-k {tiling.tile_k} does not divide by the k slice {step} ({row.name})"
+
+
+def swizzles(plan: Plan, target: Target) -> tuple[Swizzle, ...]:
+    """The layout of every operand's tile; only for the plan that is chosen, as the search takes time."""
+    return tuple(
+        operand_swizzle(copy, _rows(access, plan.tiling), plan.tiling, plan.instruction, target)
+        for access, copy in zip(plan.operands, plan.copies, strict=True)
+    )
 
 
 def operand_swizzle(copy: Copy, rows: int, tiling: Tiling, row: MatrixInstruction, target: Target) -> Swizzle:

@@ -10,6 +10,7 @@ from mlir.dialects import arith, gpu, memref, scf
 from rocfuse.analysis.copies import LDS_ACCESS_BYTES
 from rocfuse.analysis.problem import Access, Problem, canonical
 from rocfuse.analysis.tiling import ELEMENT_BYTES, access_vector
+from rocfuse.diagnostics import CompileError
 from rocfuse.dialect import MULTI_GEMM, PLAN, walk
 from rocfuse.fused_kernel import FusedKernel, read_kernel
 from rocfuse.lowering import index_math as ix
@@ -50,6 +51,9 @@ class LowerToGpu(Pass):
         """Lower every planned function of the module."""
         for op in list(walk(module, MULTI_GEMM)):
             kernel = read_kernel(op.parent)
+            if kernel.name.startswith("llvm."):
+                text = f"{self.name}: LLVM reserves the name @{kernel.name}; rename the function"
+                raise CompileError(text, str(kernel.func.location))
             plan = read_plan(ir.DictAttr(op.attributes[PLAN]), context.target)
             with module.context, op.location:
                 module.operation.attributes["gpu.container_module"] = ir.UnitAttr.get()

@@ -18,7 +18,10 @@ from mlir.passmanager import PassManager
 
 from rocfuse.diagnostics import CompileError
 
-TOSA_TO_LINALG = "func.func(tosa-to-linalg-named,tosa-to-linalg,tosa-to-tensor,tosa-to-arith)"
+TO_LINALG = (
+    "func.func(tosa-to-linalg-named,tosa-to-linalg,tosa-to-tensor,tosa-to-arith),"
+    "func.func(convert-elementwise-to-linalg)"  # arith and math ops on tensors
+)
 
 # The order matters: f16 and bf16 are widened first (libm has neither, and expansions in f16 are inaccurate); the math
 # ops expanded are those that neither LLVM nor libm has.
@@ -62,7 +65,7 @@ def numpy_type(element: ir.Type) -> np.dtype:
 
 
 def parse_program(text: str) -> ir.Module:
-    """Parse a program and take it to linalg on tensors: TOSA is lowered, `cf.assert` dropped (it would abort).
+    """Parse a program and take it to linalg on tensors: TOSA and ops on whole tensors are lowered, `cf.assert` dropped (it would abort).
 
     Needs a current context. Raises CompileError for text that is not valid IR.
     """
@@ -80,7 +83,7 @@ def parse_program(text: str) -> ir.Module:
     module.operation.walk(visit)
     for op in asserts:
         op.erase()
-    run_passes(module, TOSA_TO_LINALG)
+    run_passes(module, TO_LINALG)
     return module
 
 

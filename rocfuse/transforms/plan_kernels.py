@@ -23,6 +23,16 @@ from rocfuse.targets import Target
 _PINS = ("tile_m", "tile_n", "tile_k", "stages", "waves_m", "waves_n", "matrix_op", "schedule")
 
 
+@dataclass(frozen=True)
+class Decision:
+    """What was considered for a kernel, in order of preference, and the choice. `problem` is canonical."""
+
+    name: str
+    problem: Problem
+    results: tuple[Plan | Rejected, ...]
+    chosen: Plan
+
+
 @register
 @dataclass(frozen=True)
 class PlanKernels(Pass):
@@ -58,12 +68,26 @@ class PlanKernels(Pass):
     def run(self, module: ir.Module, context: PassContext) -> None:
         """Plan every multi_gemm of the module. Raises CompileError with need/have numbers where nothing fits."""
         for op in list(walk(module, MULTI_GEMM)):
-            kernel = read_kernel(op.parent)
-            problem = canonical(kernel.problem)
-            self._check_extents(kernel, problem, context.target)
-            plan = self._plan(problem, context.target, str(op.location))
+            decision = self.decide(read_kernel(op.parent), context.target)
             with module.context:
-                op.attributes[PLAN] = _attribute(plan, problem, context.target)
+                op.attributes[PLAN] = plan_attribute(decision.chosen, decision.problem, context.target)
+
+    def decide(self, kernel: FusedKernel, target: Target) -> Decision:
+        """Consider every candidate for a kernel and choose. Raises CompileError where nothing fits."""
+        problem = canonical(kernel.problem)
+        self._check_extents(kernel, problem, target)
+        limits = Limits(self.max_lds_bytes, self.max_registers, self.min_waves_per_simd)
+        tried = _dedupe(self._pinned(tiling) for tiling in tilings.candidates(problem, target))
+        results = tuple(tilings.check(problem, tiling, target, limits) for tiling in tried)
+        plans = [result for result in results if isinstance(result, Plan)]
+        if not plans:
+            rejected = [result for result in results if isinstance(result, Rejected)]
+            free = [tilings.check(problem, tiling, target, limits) for tiling in tilings.candidates(problem, target)]
+            fitting = [one for one in free if isinstance(one, Plan)]
+            raise self._nothing_fits(rejected, fitting, problem, str(kernel.gemm.op.location))
+        chosen = tilings.choose(plans, problem, target)
+        chosen = replace(chosen, group_m=self.group_m or tilings.group_rows(problem, chosen, target))
+        return Decision(kernel.name, problem, results, chosen)
 
     def _check_extents(self, kernel: FusedKernel, problem: Problem, target: Target) -> None:
         """Refuse what has no elements, and what the buffer resource of one batch of an array cannot bound."""
@@ -82,18 +106,6 @@ class PlanKernels(Pass):
                 )
                 raise CompileError(f"{self.name}: {text}", str(kernel.gemm.op.location))
 
-    def _plan(self, problem: Problem, target: Target, location: str) -> Plan:
-        limits = Limits(self.max_lds_bytes, self.max_registers, self.min_waves_per_simd)
-        tried = _dedupe(self._pinned(tiling) for tiling in tilings.candidates(problem, target))
-        results = [tilings.check(problem, tiling, target, limits) for tiling in tried]
-        plans = [result for result in results if isinstance(result, Plan)]
-        if plans:
-            chosen = tilings.choose(plans, problem, target)
-            return replace(chosen, group_m=self.group_m or tilings.group_rows(problem, chosen, target))
-        rejected = [result for result in results if isinstance(result, Rejected)]
-        free = [tilings.check(problem, tiling, target, limits) for tiling in tilings.candidates(problem, target)]
-        raise self._nothing_fits(rejected, [one for one in free if isinstance(one, Plan)], problem, location)
-
     def _pinned(self, tiling: Tiling) -> Tiling:
         pins = {name: getattr(self, name) for name in _PINS if getattr(self, name) is not None}
         return replace(tiling, **pins)
@@ -103,7 +115,7 @@ class PlanKernels(Pass):
     ) -> CompileError:
         """The rejection that came closest, budgets before shapes, and the nearest tiling that would fit."""
         closest = min(rejected, key=lambda one: (one.severity, one.excess))
-        advice = "no tiling fits; raise the limit"
+        advice = "no tiling fits; " + ("raise the limit" if closest.by_caller else "split the products")
         if free:
             nearest = min((plan.tiling for plan in free), key=lambda one: tilings.distance(one, closest.tiling))
             changes = [
@@ -120,7 +132,7 @@ def _dedupe(tried: Iterable[Tiling]) -> list[Tiling]:
     return list(dict.fromkeys(tried))
 
 
-def _attribute(plan: Plan, problem: Problem, target: Target) -> ir.DictAttr:
+def plan_attribute(plan: Plan, problem: Problem, target: Target) -> ir.DictAttr:
     """The plan as a dictionary attribute; every later pass reads it and decides nothing."""
     tiling, lds = plan.tiling, plan.lds
     buffers = [
@@ -134,7 +146,9 @@ def _attribute(plan: Plan, problem: Problem, target: Target) -> ir.DictAttr:
             **dataclasses.asdict(copy),
             "swizzle": {"chunk": swizzle.chunk, "images": list(swizzle.images)},
         }
-        for name, access, copy, swizzle in zip(plan.names, plan.operands, plan.copies, plan.swizzles, strict=True)
+        for name, access, copy, swizzle in zip(
+            plan.names, plan.operands, plan.copies, tilings.swizzles(plan, target), strict=True
+        )
     ]
     waves = waves_per_simd(target, plan.registers.total, lds.allocated_bytes, tiling.waves)
     values: dict[str, object] = {
