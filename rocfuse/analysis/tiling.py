@@ -19,6 +19,8 @@ _FILL_BYTES_PER_CYCLE = 64
 _WORKGROUP_CYCLES = 2000
 
 MOST_STAGES = 3
+# one K loop with an accumulator for each GEMM, or a loop for each GEMM one after another
+LOOP_FORMS = ("fused", "sequential")
 SCHEDULES = ("plain", "prefetch", "iglp", "interleaved", "ping-pong")
 
 ELEMENT_BYTES: Mapping[str, int] = {"f16": 2, "bf16": 2, "f32": 4}
@@ -36,6 +38,7 @@ class Tiling:
     matrix_op: str
     stages: int = 1
     schedule: str = "interleaved"
+    loop_form: str = "fused"
 
     @property
     def waves(self) -> int:
@@ -162,16 +165,24 @@ def account_of(problem: Problem, tiling: Tiling, target: Target) -> LdsAccount:
 
 
 def _tiles(problem: Problem, tiling: Tiling) -> list[tuple[str, int]]:
-    """(name, bytes) of the tile of every distinct operand."""
-    return [
-        (name, _rows(access, tiling) * tiling.tile_k * ELEMENT_BYTES[access.element_type])
-        for access, name in zip(problem.operands, operand_names(problem), strict=True)
-    ]
+    """(name, bytes) of each LDS tile: one a distinct operand, or one A and one B that loops in sequence share."""
+    sizes: dict[str, int] = {}
+    for access, name in zip(problem.operands, buffer_names(problem, tiling), strict=True):
+        size = _rows(access, tiling) * tiling.tile_k * ELEMENT_BYTES[access.element_type]
+        sizes[name] = max(sizes.get(name, 0), size)
+    return list(sizes.items())
+
+
+def buffer_names(problem: Problem, tiling: Tiling) -> tuple[str, ...]:
+    """The LDS tile that each distinct operand uses."""
+    if tiling.loop_form == "sequential":
+        return tuple(access.role.upper() for access in problem.operands)
+    return operand_names(problem)
 
 
 @dataclass(frozen=True)
 class Cost:
-    """A first-order count of a tiling's cycles: `matrix` and `loads` are a workgroup's, `rounds` those of a compute unit.
+    """A first-order count of a tiling's cycles: `matrix` and `loads` of a workgroup, `rounds` of a compute unit.
 
     A workgroup's K loop takes the longer of its matrix cycles and of its loads at `_FILL_BYTES_PER_CYCLE`, plus a fixed
     cost; a compute unit runs its share of the workgroups one after another.
@@ -364,6 +375,9 @@ def _registers(
     blocks_m, blocks_n = tiling.tile_m // tiling.waves_m // row.m, tiling.tile_n // tiling.waves_n // row.n
     # a pipelined loop reads the fragments of the next k slice while it multiplies this one
     slices = 1 if tiling.schedule == "plain" else 2
-    fragments = slices * (blocks_m + problem.gemms * blocks_n) * LDS_ACCESS_BYTES // 4
+    together = problem.gemms if tiling.loop_form == "fused" else 1
+    fragments = slices * (blocks_m + together * blocks_n) * LDS_ACCESS_BYTES // 4
     moved = sum(copy.parts * copy.unit_rows * copy.unit_k for copy in copies) * 2 // 4
+    if together == 1 and problem.gemms > 1:
+        moved = 2 * moved // len(copies)
     return RegisterNeed(accumulators, fragments, moved)
