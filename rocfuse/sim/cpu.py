@@ -65,9 +65,10 @@ def numpy_type(element: ir.Type) -> np.dtype:
 
 
 def parse_program(text: str) -> ir.Module:
-    """Parse a program and take it to linalg on tensors: TOSA and ops on whole tensors are lowered, `cf.assert` dropped (it would abort).
+    """Parse a program and take it to linalg on tensors; `cf.assert` is dropped (it would abort).
 
-    Needs a current context. Raises CompileError for text that is not valid IR.
+    TOSA is lowered, and arith and math ops on tensors become linalg. Needs a current context. Raises CompileError for
+    text that is not valid IR.
     """
     try:
         module = ir.Module.parse(text)

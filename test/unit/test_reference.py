@@ -99,6 +99,18 @@ def test_casts_disappear_in_float64():
     assert "truncf" not in wide and "extf" not in wide and "f16" not in wide and "f32" not in wide
 
 
+def test_arith_and_math_on_whole_tensors():
+    text = """func.func @f(%x: tensor<2x3xf32>) -> tensor<2x3xf16> {
+      %h = arith.truncf %x : tensor<2x3xf32> to tensor<2x3xf16>
+      %y = math.absf %h : tensor<2x3xf16>
+      return %y : tensor<2x3xf16>
+    }"""
+    x = np.linspace(-1, 1, 6, dtype=np.float32).reshape(2, 3)
+    found = reference.evaluate(text, [x])
+    assert (found.rounded[0] == np.abs(x.astype(np.float16))).all()
+    assert (found.exact[0] == np.abs(x.astype(np.float64))).all()
+
+
 def test_an_assert_is_dropped_even_when_it_fails():
     text = elementwise(
         '%z = arith.constant 0.0 : f16\n%c = arith.cmpf one, %x0, %z : f16\ncf.assert %c, "zero"\n'
