@@ -10,9 +10,8 @@ from mlir import ir
 
 from rocfuse.codegen import link, llvm
 from rocfuse.codegen.contract import KernelFacts, build_contract
-from rocfuse.diagnostics import CompileError
 from rocfuse.dialect import MULTI_GEMM, create_context, walk
-from rocfuse.fused_kernel import read_kernel
+from rocfuse.fused_kernel import read_kernel, require_kernel
 from rocfuse.passes import PassContext
 from rocfuse.pipeline import default_pipeline, mlir_failure, run_pipeline
 from rocfuse.targets import get_target
@@ -76,11 +75,8 @@ class _Capture:
 
     def after(self, index: int, element: str, module: ir.Module) -> None:
         """Stop at a refusal, which may come before fusing; read after planning."""
-        formed = element.startswith("rocfuse-form-multi-gemm")
-        if self.context.refusals or (formed and not any(walk(module, MULTI_GEMM))):
-            refusal = self.context.refusals[-1] if self.context.refusals else None
-            reason = refusal.reason if refusal else "rocfuse-form-multi-gemm: found nothing to fuse"
-            raise CompileError(reason, refusal.location if refusal else "", refusal.notes if refusal else ())
+        if self.context.refusals or element.startswith("rocfuse-form-multi-gemm"):
+            require_kernel(module, self.context)
         if element.startswith("rocfuse-plan-kernels"):
             self.facts = [KernelFacts.of(read_kernel(op.parent)) for op in walk(module, MULTI_GEMM)]
 

@@ -10,7 +10,8 @@ from mlir import ir
 from rocfuse.analysis import views
 from rocfuse.analysis.problem import Access, Problem
 from rocfuse.diagnostics import CompileError
-from rocfuse.dialect import MULTI_GEMM, MultiGemm
+from rocfuse.dialect import MULTI_GEMM, MultiGemm, walk
+from rocfuse.passes import PassContext
 from rocfuse.transforms.views import memory_view
 
 
@@ -37,6 +38,15 @@ class FusedKernel:
     problem: Problem  # with the loop dims of the IR; see analysis.problem.canonical
     product_inputs: tuple[int, ...]  # for each combine input: its product's index, or -1
     name: str
+
+
+def require_kernel(module: ir.Module, context: PassContext) -> None:
+    """Raise the refusal of a program that was not fused as a CompileError."""
+    if context.refusals:
+        refusal = context.refusals[-1]
+        raise CompileError(refusal.reason, refusal.location, refusal.notes)
+    if not any(walk(module, MULTI_GEMM)):
+        raise CompileError("rocfuse-form-multi-gemm: found nothing to fuse")
 
 
 def read_kernel(func: ir.Operation) -> FusedKernel:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rocfuse.crash import Stage, run_guarded
 from rocfuse.diagnostics import CompileError, RocfuseError, UsageError
@@ -78,6 +78,8 @@ class Command:
     timing: Timing = field(default_factory=Timing)
     diagnostics: list[Diagnostic] = field(default_factory=list)  # of the current chunk
     failed: bool = False
+
+    advice: ClassVar[str] = "--traceback shows where, --reproducer=F keeps the IR before it"  # on an internal error
 
     def run(self) -> int:
         """Do it; returns the exit code."""
@@ -174,10 +176,7 @@ class Command:
         try:
             module = self._parse(chunk, observer)
             observer.start(module)
-            if self.arguments.emit:
-                return [self._emit(module, chunk, observer)]
-            self._run_passes(module, pipeline, observer)
-            return [{"": f"{module}\n".encode() if not str(module).endswith("\n") else str(module).encode()}]
+            return [self._produce(module, chunk, pipeline, observer)]
         except CompileError as error:
             self._report_failure(error)
         except (RocfuseError, OSError):
@@ -186,8 +185,15 @@ class Command:
             if self.arguments.traceback:
                 raise
             where = f"internal error in {self.stage.get()}: {type(error).__name__}: {error}"
-            self.report(Diagnostic("error", f"{where}; --traceback shows where, --reproducer=F keeps the IR before it"))
+            self.report(Diagnostic("error", f"{where}; {self.advice}"))
         return []
+
+    def _produce(self, module: ir.Module, chunk: Chunk, pipeline: Pipeline, observer: Observer) -> dict[str, bytes]:
+        """The outputs of one parsed input by file suffix."""
+        if self.arguments.emit:
+            return self._emit(module, chunk, observer)
+        self._run_passes(module, pipeline, observer)
+        return {"": f"{module}\n".encode() if not str(module).endswith("\n") else str(module).encode()}
 
     def _parse(self, chunk: Chunk, observer: Observer) -> ir.Module:
         from mlir import ir

@@ -19,27 +19,36 @@ from rocfuse.targets import get_target
 EMIT_KINDS = ("mlir", "llvm", "isa", "obj", "hsaco")
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are UsageErrors."""
+
     def error(self, message: str) -> NoReturn:
+        """Raise it."""
         raise UsageError(f"{message}; see --help")
 
 
 def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     """The command line as a namespace; `passes` holds (name, option text) in order. Raises UsageError."""
     parser = _argument_parser(pass_names())
+    arguments = parse_with_passes(parser, argv)
+    get_target(arguments.target)
+    _check_arguments(arguments)
+    return arguments
+
+
+def parse_with_passes(parser: Parser, argv: Sequence[str]) -> argparse.Namespace:
+    """Parse `argv`; flags that name a pass become (name, option text) in `passes`."""
     passes = [argument[2:].partition("=")[::2] for argument in argv if argument.startswith("--rocfuse-")]
     arguments = parser.parse_args([argument for argument in argv if not argument.startswith("--rocfuse-")])
     arguments.passes = passes
     for name, _ in passes:
         if name not in pass_names():
             raise UsageError(f"unknown pass '{name}'; there are: {', '.join(pass_names())}")
-    get_target(arguments.target)
-    _check_arguments(arguments)
     return arguments
 
 
-def _argument_parser(passes: Sequence[str]) -> argparse.ArgumentParser:
-    parser = _Parser(
+def _argument_parser(passes: Sequence[str]) -> Parser:
+    parser = Parser(
         prog="python -m rocfuse.opt",
         description="Run rocfuse passes on MLIR, or compile it to one kernel. Diagnostics go to stderr.",
         epilog="\n  ".join(

@@ -13,7 +13,9 @@ A pipelined loop iteration multiplies tile i while it brings in later tiles. Its
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,40 @@ def ping_pong(shape: Shape, *, write: bool, read: bool, following: bool) -> tupl
         order += [Slot("mma", s, i) for i in range(shape.mmas)]
         order += [Slot("set_priority"), Slot("barrier")]
     return tuple(order)
+
+
+ORDERS: Mapping[str, Callable[..., tuple[Slot, ...]]] = MappingProxyType(
+    {"prefetch": prefetched, "iglp": prefetched, "interleaved": interleaved, "ping-pong": ping_pong}
+)
+
+
+@dataclass(frozen=True)
+class Phase:
+    """What LDS is used for between two barriers of the loop: stages counted from that of the tile being multiplied."""
+
+    reads: frozenset[int]
+    writes: frozenset[int]
+    multiplies: bool
+
+
+def phases(schedule: str, shape: Shape) -> tuple[Phase, ...]:
+    """The phases in which one tile is multiplied, in order. The plain schedule writes a tile and then reads it."""
+    if schedule == "plain":
+        none, own = frozenset[int](), frozenset({0})
+        return Phase(none, own, False), Phase(own, none, True)
+    runs: list[list[Slot]] = [[]]
+    for slot in ORDERS[schedule](shape, write=True, read=True, following=True):
+        if slot.kind == "barrier":
+            runs.append([])
+        else:
+            runs[-1].append(slot)
+
+    def phase(slots: list[Slot]) -> Phase:
+        reads = {slot.k_slice // shape.slices % shape.stages for slot in slots if slot.kind == "fragment"}
+        writes = {shape.distance % shape.stages for slot in slots if slot.kind == "write"}
+        return Phase(frozenset(reads), frozenset(writes), any(slot.kind == "mma" for slot in slots))
+
+    return tuple(phase(slots) for slots in runs if any(s.kind in ("fragment", "write", "mma") for s in slots))
 
 
 def _spread(

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mlir import ir
-
 from rocfuse.analysis.copies import Copy
 from rocfuse.layouts import LinearMap
 from rocfuse.lowering import index_math as ix
@@ -27,9 +25,9 @@ class Chunk:
 
 
 class Lanes:
-    """Index terms of one thread; emits its shared terms at the current insertion point."""
+    """Index terms of one thread, given as a value (terms are emitted at the insertion point) or as a number."""
 
-    def __init__(self, plan: KernelPlan, thread: ir.Value) -> None:
+    def __init__(self, plan: KernelPlan, thread: ix.Term) -> None:
         self.plan, self.thread = plan, thread
         self.lane = ix.mask(thread, _log2(plan.wave_lanes))
         self.wave = wave = ix.shift_right(thread, _log2(plan.wave_lanes))
