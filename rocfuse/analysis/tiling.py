@@ -168,9 +168,17 @@ def _tiles(problem: Problem, tiling: Tiling) -> list[tuple[str, int]]:
     """(name, bytes) of each LDS tile: one a distinct operand, or one A and one B that loops in sequence share."""
     sizes: dict[str, int] = {}
     for access, name in zip(problem.operands, buffer_names(problem, tiling), strict=True):
-        size = _rows(access, tiling) * tiling.tile_k * ELEMENT_BYTES[access.element_type]
-        sizes[name] = max(sizes.get(name, 0), size)
+        sizes[name] = max(sizes.get(name, 0), _tile_bytes(access, tiling))
     return list(sizes.items())
+
+
+def _tile_bytes(access: Access, tiling: Tiling) -> int:
+    return _rows(access, tiling) * tiling.tile_k * ELEMENT_BYTES[access.element_type]
+
+
+def loaded(problem: Problem, tiling: Tiling) -> tuple[Access, ...]:
+    """What a K step of every GEMM brings into LDS: loops in sequence load a shared operand again."""
+    return problem.operands if tiling.loop_form == "fused" else problem.a + problem.b
 
 
 def buffer_names(problem: Problem, tiling: Tiling) -> tuple[str, ...]:
@@ -209,7 +217,7 @@ def cost(problem: Problem, tiling: Tiling, target: Target) -> Cost:
     steps = -(-problem.size("k") // tiling.tile_k)
     matrix = steps * tiling.tile_k * problem.gemms * tiling.tile_m * tiling.tile_n * row.cycles
     matrix //= row.m * row.n * row.k * min(tiling.waves, target.simds_per_cu)
-    loads = steps * sum(size for _, size in _tiles(problem, tiling)) // _FILL_BYTES_PER_CYCLE
+    loads = steps * sum(_tile_bytes(access, tiling) for access in loaded(problem, tiling)) // _FILL_BYTES_PER_CYCLE
     return Cost(matrix, loads, -(-workgroups(problem, tiling) // target.compute_units))
 
 

@@ -1,0 +1,64 @@
+"""What a kernel moves from and to memory, and its work. Pure: no MLIR."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from rocfuse.analysis.problem import Access, Problem
+from rocfuse.analysis.tiling import ELEMENT_BYTES, Tiling, loaded, operand_names
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One array of a kernel: the bytes of it that the kernel needs, and those that its workgroups ask for in all."""
+
+    name: str
+    once: int
+    with_rereads: int
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """All arrays of a kernel. What is asked for again may come from a cache: the truth is between the two sums."""
+
+    streams: tuple[Stream, ...]
+    flops: int
+
+    @property
+    def once(self) -> int:
+        """Bytes when each array is moved once."""
+        return sum(stream.once for stream in self.streams)
+
+    @property
+    def with_rereads(self) -> int:
+        """Bytes that all workgroups ask for."""
+        return sum(stream.with_rereads for stream in self.streams)
+
+
+def traffic(problem: Problem, tiling: Tiling) -> Traffic:
+    """The traffic of a canonical problem; operands by name, then what else the combine reads, then the results."""
+    streams = [
+        _stream(name, problem, access, tiling, loaded(problem, tiling).count(access))
+        for name, access in zip(operand_names(problem), problem.operands, strict=True)
+    ]
+    for prefix, accesses in (("combine", problem.extras), ("result", problem.outputs)):
+        distinct = tuple(dict.fromkeys(accesses))
+        names = [prefix if len(distinct) == 1 else f"{prefix}{index}" for index in range(len(distinct))]
+        streams += [_stream(name, problem, one, tiling) for name, one in zip(names, distinct, strict=True)]
+    flops = 2 * problem.gemms * math.prod(problem.sizes)
+    return Traffic(tuple(streams), flops)
+
+
+def _stream(name: str, problem: Problem, access: Access, tiling: Tiling, again: int = 1) -> Stream:
+    """Elements along the dims that index the array; a tile of any other dim asks for them again."""
+    elements = 1
+    for role, size, stride in zip(problem.roles, problem.sizes, access.strides, strict=True):
+        if stride:
+            elements *= size
+        elif role == "batch":
+            again *= size
+        elif role in ("m", "n"):
+            again *= -(-size // (tiling.tile_m if role == "m" else tiling.tile_n))
+    once = elements * ELEMENT_BYTES[access.element_type]
+    return Stream(name, once, once * again)
