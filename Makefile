@@ -9,7 +9,7 @@ SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13)
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c '$(SUPPORTED)' 2>/dev/null && echo $$python && break; done)
 
-.PHONY: demo test test-full lit unit check check-format check-lint check-types check-docs docs format install clean
+.PHONY: demo test test-full lit unit check check-format check-lint check-types check-docs docs format install bench-peers clean
 
 demo: $(STAMP)  ## compile examples/01-geglu.mlir, show the account, run it in the simulator
 	$(BIN)/python examples/demo.py
@@ -61,6 +61,16 @@ $(STAMP): pyproject.toml
 	@$(PYTHON) -m venv $(VENV) || { \
 		echo "error: this Python cannot make a virtual environment (on Debian: the package python3-venv)" >&2; exit 1; }
 	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar on -e '.[dev]'
+	@touch $@
+
+bench-peers: build/peers/triton/.installed build/peers/iree/.installed  ## what bench/kernels.py compares with: about 1.7 GB
+
+build/peers/triton/.installed: PACKAGE := triton==3.9.0
+build/peers/iree/.installed: PACKAGE := iree-base-compiler==3.13.0
+build/peers/%/.installed: $(STAMP)
+	@echo "== installing $(PACKAGE) into $(@D)"
+	@$(BIN)/python -m venv $(@D)
+	$(@D)/bin/python -m pip install --disable-pip-version-check --progress-bar off $(PACKAGE)
 	@touch $@
 
 clean:  ## remove what was built, keep .venv
