@@ -133,15 +133,36 @@ def execute(module: ir.Module, arrays: Sequence[np.ndarray], name: str = "") -> 
     arguments = check_arguments(function, arrays)
     outputs = [np.zeros(tuple(type_.shape), numpy_type(type_.element_type)) for type_ in results]
     function.attributes["llvm.emit_c_interface"] = ir.UnitAttr.get(context=module.context)
+    if _has_bits(module):
+        run_passes(module, "linalg-fuse-elementwise-ops,canonicalize")
+        if _has_bits(module):
+            raise CompileError("the CPU reference cannot keep a tensor of i1 in memory", str(function.location))
     run_passes(module, _WIDENING)
     _keep_roundings(module)
-    run_passes(module, ",".join(_BUFFERS))
+    returned = [str(value) for value in function.regions[0].blocks[0].operations[-1].operands]
+    # upstream crashes when it hoists a buffer that is returned twice
+    hoist = "hoist-static-allocs=" + ("true" if len(set(returned)) == len(returned) else "false")
+    run_passes(module, ",".join(_BUFFERS).replace("hoist-static-allocs=true", hoist))
     _copy_by_loops(module)
     run_passes(module, ",".join(_LOWERING))
     engine = ExecutionEngine(module, opt_level=2, enable_object_dump=False)
     descriptors = [runtime.get_ranked_memref_descriptor(array) for array in arguments + outputs]
     engine.invoke(symbol, *(ctypes.pointer(ctypes.pointer(one)) for one in descriptors))
     return outputs
+
+
+def _has_bits(module: ir.Module) -> bool:
+    """Whether a value is a tensor of i1: LLVM aborts on a store of one."""
+    found = False
+
+    def visit(op: ir.Operation) -> ir.WalkResult:
+        nonlocal found
+        tensors = [ir.RankedTensorType(one.type) for one in op.results if isinstance(one.type, ir.RankedTensorType)]
+        found = found or any(str(one.element_type) == "i1" for one in tensors)
+        return ir.WalkResult.ADVANCE
+
+    module.operation.walk(visit)
+    return found
 
 
 def _keep_roundings(module: ir.Module) -> None:

@@ -115,6 +115,8 @@ class Collector:
         return node
 
     def _product(self, op: ir.Operation, access: Access) -> ProductNode:
+        if any(_reads_product(operand) for operand in list(op.operands)[:2]):
+            raise Refused(op, f"{op.name} {_reduces(op)}, which another product computes: reduce in another kernel")
         node = ProductNode(op, access)
         self.products.append(node)
         init = self.node(op.operands[2], access, op)
@@ -178,6 +180,27 @@ def _check_body(view: Structured) -> None:
                 raise Refused(op, f"{op.name} reads a scalar that is not constant; pass it as a tensor argument")
 
 
+def _reads_product(value: ir.Value) -> bool:
+    """Whether a value depends on a product."""
+    waiting, seen = [value], set()
+    while waiting:
+        op = defining_op(waiting.pop())
+        if op is None or op in seen:
+            continue
+        if is_product(op):
+            return True
+        seen.add(op)
+        waiting += list(op.operands)
+    return False
+
+
+def _reduces(op: ir.Operation) -> str:
+    """How many elements a structured op sums over, in words."""
+    view = structured(op)
+    extents = [view.extent(dim) for dim in view.reductions] if view is not None else []
+    return f"reduces over {' x '.join(map(str, extents))} elements"
+
+
 def _why_not(op: ir.Operation) -> str:
     """Why an op between products and results cannot be part of the combine."""
     view = structured(op)
@@ -188,11 +211,7 @@ def _why_not(op: ir.Operation) -> str:
         step = next(stride for stride in numbers.strides if stride != 1)
         return f"a slice with a step of {step} (need 1): interleaved columns; store the halves apart"
     if view is not None and view.reductions:
-        extents = [view.extent(dim) for dim in view.reductions]
-        return (
-            f"{op.name} reduces over {' x '.join(map(str, extents))} elements after the product; the combine is "
-            "elementwise: reduce in another kernel"
-        )
+        return f"{op.name} {_reduces(op)} after the product; the combine is elementwise: reduce in another kernel"
     if op.name in RESHAPES:
         return (
             f"{op.name} of {op.operands[0].type} splits or merges dimensions of a computed tensor; "

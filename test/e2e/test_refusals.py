@@ -107,7 +107,7 @@ def fed_by_a_product() -> str:
 REFUSALS: dict[Callable[[], str], str] = {
     nothing_to_fuse: "nothing to fuse",
     unequal_slices: "unequal width",
-    reduction: "need out + a·b",
+    reduction: "reduces over 32 elements",
     consumer_of_all: "func.return reads all of it",
     interleaved: "interleaved columns",
     of_type("f32", "f32"): "f32",
@@ -118,7 +118,7 @@ REFUSALS: dict[Callable[[], str], str] = {
     without_elements(0, 16, 16): "a dim has no elements",
     without_elements(16, 0, 16): "k 0: a dim has no elements",
     without_elements(16, 16, 0): "a dim has no elements",
-    fed_by_a_product: "the product's body",
+    fed_by_a_product: "reduces over 32 elements, which another product computes",
 }
 NAMES = [one.__name__ for one in REFUSALS]
 NAMES[5:7] = ["f32", "i8"]

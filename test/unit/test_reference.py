@@ -111,6 +111,29 @@ def test_arith_and_math_on_whole_tensors():
     assert (found.exact[0] == np.abs(x.astype(np.float64))).all()
 
 
+def test_comparisons_of_whole_tensors():
+    text = """func.func @f(%x: tensor<4xf32>, %y: tensor<4xf32>) -> tensor<4xf32> {
+      %m = tosa.greater %x, %y : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xi1>
+      %r = tosa.select %m, %x, %y : (tensor<4xi1>, tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
+      return %r : tensor<4xf32>
+    }"""
+    x, y = np.array([1, 2, 3, 4], np.float32), np.array([4, 3, 2, 1], np.float32)
+    assert reference.evaluate(text, [x, y]).rounded[0].tolist() == [4, 3, 3, 4]
+    alone = text.replace("-> tensor<4xf32> {", "-> tensor<4xi1> {").replace(
+        "return %r : tensor<4xf32>", "return %m : tensor<4xi1>"
+    )
+    with pytest.raises(CompileError, match="tensor of i1"):
+        reference.evaluate(alone, [x, y])
+
+
+def test_a_value_that_is_returned_twice():
+    text = elementwise("%y = arith.negf %x0 : f32\nlinalg.yield %y : f32", "f32")
+    text = text.replace("-> tensor<4xf32> {\n      %e", "-> (tensor<4xf32>, tensor<4xf32>) {\n      %e")
+    text = text.replace("return %r : tensor<4xf32>", "return %r, %r : tensor<4xf32>, tensor<4xf32>")
+    found = reference.evaluate(text, [np.arange(4, dtype=np.float32)])
+    assert [one.tolist() for one in found.rounded] == [[-0.0, -1, -2, -3]] * 2
+
+
 def test_an_assert_is_dropped_even_when_it_fails():
     text = elementwise(
         '%z = arith.constant 0.0 : f16\n%c = arith.cmpf one, %x0, %z : f16\ncf.assert %c, "zero"\n'
