@@ -5,8 +5,8 @@
 //   CHECK-NOT: multi_gemm
 func.func @chained(%x: tensor<5x7xf16>, %w: tensor<7x6xf16>, %v: tensor<6x4xf16>, %c: tensor<5x6xf16>, %d: tensor<5x4xf16>)
     -> tensor<5x4xf16> {
-  // expected-remark @below {{linalg.generic reduces over 6 elements, which another product computes: reduce in another kernel}}
   %p = linalg.matmul ins(%x, %w : tensor<5x7xf16>, tensor<7x6xf16>) outs(%c : tensor<5x6xf16>) -> tensor<5x6xf16>
+  // expected-remark @below {{linalg.generic reduces over 6 elements, which another product computes: reduce in another kernel}}
   %q = linalg.matmul ins(%p, %v : tensor<5x6xf16>, tensor<6x4xf16>) outs(%d : tensor<5x4xf16>) -> tensor<5x4xf16>
   return %q : tensor<5x4xf16>
 }
