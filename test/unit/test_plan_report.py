@@ -1,0 +1,255 @@
+"""What rocfuse.plan says: the numbers add up, every loser has its number, the drawing shows what lowering does."""
+
+import itertools
+import json
+import re
+import time
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+from fusing import FUSE, INPUTS
+from mlir import ir
+from problems import gemms
+
+from rocfuse.analysis import schedule
+from rocfuse.analysis import tiling as tilings
+from rocfuse.analysis.registers import occupancy, waves_per_simd
+from rocfuse.analysis.schedule import ORDERS, Shape
+from rocfuse.analysis.tiling import Cost, Rejected, Tiling
+from rocfuse.analysis.traffic import traffic
+from rocfuse.dialect import MULTI_GEMM, create_context, walk
+from rocfuse.fused_kernel import read_kernel
+from rocfuse.passes import PassContext
+from rocfuse.pipeline import parse_pipeline, run_pipeline
+from rocfuse.plan_attributes import from_attribute, read_plan
+from rocfuse.plan_report import _lost_by, report, text
+from rocfuse.plan_svg import draw, owners, shape_of, uses
+from rocfuse.targets import GFX942
+from rocfuse.transforms.plan_kernels import PlanKernels, plan_attribute
+
+PINNED = {"tile_m": 128, "tile_n": 64, "tile_k": 64, "waves_m": 2, "waves_n": 2}
+
+
+def decide(name, **pins):
+    """(fused module, the decision about its kernel) of one of the inputs."""
+    module = ir.Module.parse((INPUTS / f"{name}.mlir").read_text(), context=create_context())
+    run_pipeline(module, parse_pipeline(FUSE), PassContext())
+    (op,) = walk(module, MULTI_GEMM)
+    return module, PlanKernels(**pins).decide(read_kernel(op.parent), GFX942)
+
+
+def kernel_report(name, every=False, **pins):
+    _, decision = decide(name, **pins)
+    (kernel,) = report([decision], GFX942, every)["kernels"]
+    return kernel
+
+
+@pytest.mark.parametrize("name", ["seed_sdxl", "llama3_8b_m256", "glu_small_tosa"])
+def test_the_report_is_the_plan_that_goes_into_the_ir(name):
+    module, decision = decide(name)
+    (kernel,) = report([decision], GFX942, False)["kernels"]
+    with module.context:
+        planned = from_attribute(ir.DictAttr(plan_attribute(decision.chosen, decision.problem, GFX942)))
+    plan = kernel["plan"]
+    assert list(plan["tile"].values()) == planned["tile"]
+    assert list(plan["waves"].values()) == planned["waves"]
+    for key in ("matrix_op", "stages", "schedule", "contiguous"):
+        assert plan[key] == planned[key]
+    assert kernel["grid"]["workgroups"] == planned["grid"]
+    assert kernel["grid"]["group_m"] == planned["group_m"]
+    assert kernel["lds"]["buffers"] == planned["lds"]
+    assert kernel["lds"]["bytes"] == planned["lds_bytes"]
+    assert kernel["registers"]["total"] == planned["registers"]
+    assert kernel["registers"]["budget"] == planned["register_budget"]
+    assert kernel["occupancy"]["waves_per_simd"] == planned["waves_per_simd"]
+
+
+def test_the_tables_add_up():
+    kernel = kernel_report("seed_sdxl")
+    lds, registers, moved = kernel["lds"], kernel["registers"], kernel["traffic"]
+    assert sum(one["bytes"] for one in lds["buffers"]) + lds["padding_bytes"] == lds["bytes"]
+    assert max(one["offset"] + one["bytes"] for one in lds["buffers"]) == lds["bytes"]
+    assert lds["bytes"] <= lds["allocated_bytes"] <= lds["limit_bytes"] == 65536
+    parts = ("accumulators", "fragments", "copies", "overhead")
+    assert sum(registers[part] for part in parts) == registers["total"] <= registers["budget"] <= registers["limit"]
+    assert sum(one["bytes"] for one in moved["arrays"]) == moved["bytes"]
+    assert sum(one["with_rereads"] for one in moved["arrays"]) == moved["with_rereads"]
+    assert moved["flops"] == 2 * 2 * 2 * 4096 * 2560 * 640  # 2 GEMMs, batch 2, a multiplication and an addition
+    assert moved["flop_per_byte"] == pytest.approx(moved["flops"] / moved["bytes"], abs=0.01)
+    grid = kernel["grid"]
+    assert grid["workgroups"] == grid["batches"] * grid["tiles_m"] * grid["tiles_n"]
+    assert grid["workgroups"] == (grid["rounds"] - 1) * 304 + grid["last_round_workgroups"]
+
+
+def test_traffic_by_hand():
+    """m 256, n 128, k 64 in tiles of 128 x 64: A is read by 2 columns of tiles, each B by 2 rows of them."""
+    tiling = Tiling(128, 64, 64, 2, 2, "32x32x8")
+    moved = traffic(gemms(256, 128, 64), tiling)
+    found = {stream.name: (stream.once, stream.with_rereads) for stream in moved.streams}
+    a, b, y = 256 * 64 * 2, 64 * 128 * 2, 256 * 128 * 2
+    assert found == {"A": (a, 2 * a), "B0": (b, 2 * b), "B1": (b, 2 * b), "result": (y, y)}
+    assert moved.once == a + 2 * b + y
+    sequential = traffic(gemms(256, 128, 64), Tiling(128, 64, 64, 2, 2, "32x32x8", loop_form="sequential"))
+    assert sequential.with_rereads - moved.with_rereads == 2 * a
+
+
+def test_every_candidate_has_one_verdict_and_a_number():
+    kernel = kernel_report("seed_sdxl", every=True)
+    entries = kernel["all"]
+    assert len(entries) == kernel["candidates"]
+    verdicts = [one["verdict"] for one in entries]
+    assert verdicts.count("chosen") == 1
+    assert verdicts.count("rejected") == kernel["candidates"] - kernel["accepted"]
+    best = kernel["cost"]["total_cycles"]
+    for one in entries:
+        assert re.search(r"\d", one["reason"]) or one["verdict"] == "chosen"
+        if one["verdict"] == "accepted":
+            assert one["total_cycles"] >= best
+            assert str(one["total_cycles"]) in one["reason"]
+    assert [one for one in kernel["losers"] if one not in entries] == []
+    assert all(one["verdict"] != "chosen" for one in kernel["losers"])
+
+
+def test_a_rejection_is_reported_in_the_words_of_the_filter():
+    _, decision = decide("seed_sdxl")
+    (kernel,) = report([decision], GFX942, True)["kernels"]
+    for result, entry in zip(decision.results, kernel["all"], strict=True):
+        if isinstance(result, Rejected):
+            assert entry["reason"] == result.reason
+            assert (entry["total_cycles"] is None) == (result.severity == 2)
+
+
+@pytest.mark.parametrize(
+    ("cost", "tile_m", "reason"),
+    [
+        (Cost(4000, 1000, 4), 128, "24000 > 12000 cycles (+100.0 %): 4 rounds > 2"),
+        (Cost(10000, 1000, 2), 128, "24000 > 12000 cycles (+100.0 %): matrix 10000 > 4000 cycles a workgroup"),
+        (Cost(4000, 10000, 2), 128, "24000 > 12000 cycles (+100.0 %): loads 10000 > 4000 cycles a workgroup"),
+        (Cost(4000, 4000, 2), 64, "the same 12000 cycles; tile of 4096 < 8192 elements"),
+        (Cost(4000, 4000, 2), 128, "the same 12000 cycles; considered later"),
+    ],
+)
+def test_what_lost_an_accepted_tiling(cost, tile_m, reason):
+    chosen, best = Tiling(128, 64, 64, 2, 2, "32x32x8"), Cost(4000, 3000, 2)
+    assert _lost_by(Tiling(tile_m, 64, 64, 2, 2, "16x16x16"), cost, chosen, best) == reason
+
+
+def test_the_choice_is_the_least_cost():
+    _, decision = decide("llama3_8b_m256")
+    kernel = kernel_report("llama3_8b_m256")
+    plans = [one for one in decision.results if not isinstance(one, Rejected)]
+    costs = [tilings.cost(decision.problem, plan.tiling, GFX942).total for plan in plans]
+    assert kernel["cost"]["total_cycles"] == min(costs)
+
+
+@pytest.mark.parametrize(
+    ("registers", "lds", "waves", "limits", "workgroups"),
+    [
+        (512, 512, 4, ("registers",), 1),
+        (64, 65536, 4, ("lds",), 1),
+        (32, 512, 16, ("waves",), 2),
+        (128, 16384, 4, ("registers", "lds"), 4),
+        (256, 0, 4, ("registers",), 2),
+    ],
+)
+def test_occupancy_names_its_limit(registers, lds, waves, limits, workgroups):
+    have = occupancy(GFX942, registers, lds, waves)
+    assert (have.limits, have.workgroups) == (limits, workgroups)
+    assert have.waves_per_simd == waves_per_simd(GFX942, registers, lds, waves)
+
+
+def test_the_text_has_the_content_of_the_json():
+    _, decision = decide("seed_sdxl")
+    found = report([decision], GFX942, True)
+    shown = text(found)
+    (kernel,) = found["kernels"]
+    lines = {re.sub(r" +", " ", line) for line in shown.splitlines()}
+    for one in kernel["lds"]["buffers"]:
+        assert f"{one['name']} {one['stage']} {one['offset']} {one['bytes']} {one['live']}" in lines
+    for name in ("accumulators", "fragments", "copies", "overhead", "total"):
+        assert f"{name} {kernel['registers'][name]}" in lines
+    for one in kernel["traffic"]["arrays"]:
+        assert f"{one['name']} {one['bytes']} {one['with_rereads']}" in lines
+    for one in kernel["all"]:
+        assert any(line.startswith(one["text"]) and one["reason"] in line for line in lines)
+    assert json.loads(json.dumps(found)) == found
+
+
+@pytest.mark.parametrize("stages", [1, 2, 3])
+@pytest.mark.parametrize("name", ["plain", *ORDERS])
+def test_no_phase_reads_and_writes_a_stage(name, stages):
+    """What the map of LDS shows: between two barriers a stage is read or written, and each is written before a read."""
+    if name == "plain" and stages > 1:
+        return
+    phases = schedule.phases(name, Shape(4, 8, 6, 5, stages))
+    seen = []
+    for tile, phase in itertools.product(range(2 * stages), phases):
+        seen.append([uses(phase, tile, stage, stages) for stage in range(stages)])
+    flat = [use for row in seen for use in row]
+    assert "both" not in flat
+    assert {"read", "write"} <= set(flat)
+    for stage in range(stages):
+        assert "write" in {row[stage] for row in seen}
+        assert "read" in {row[stage] for row in seen}
+
+
+@pytest.mark.parametrize("matrix_op", ["32x32x8", "16x16x16"])
+def test_every_element_of_the_tile_has_one_owner(matrix_op):
+    """Against the instruction's own map: along n the product is computed transposed."""
+    module, decision = decide("seed_sdxl", matrix_op=matrix_op, **PINNED)
+    with module.context:
+        plan = read_plan(ir.DictAttr(plan_attribute(decision.chosen, decision.problem, GFX942)), GFX942)
+    assert plan.along == "n"
+    owned = set()
+    for block in owners(plan):
+        wave_m, wave_n = divmod(block.wave, plan.waves_n)
+        assert block.m // plan.wave_m == wave_m and block.n // plan.wave_n == wave_n
+        for lane, m, n, first in block.runs:
+            for i in range(block.width):
+                assert plan.instruction.c_map(lane, first + i) == (n + i, m)
+                owned.add((block.m + m, block.n + n + i))
+    assert len(owned) == sum(len(b.runs) * b.width for b in owners(plan)) == plan.tile_m * plan.tile_n
+
+
+@pytest.mark.parametrize("stages", [1, 3])
+def test_the_drawing_shows_every_buffer_and_stays_on_the_page(stages):
+    module, decision = decide("seed_sdxl", stages=stages, schedule="interleaved", **{**PINNED, "tile_k": 32})
+    found = report([decision], GFX942, False)
+    with module.context:
+        root = ElementTree.fromstring(draw(found, [decision], GFX942))
+    words = [node.text for node in root.iter() if node.tag.endswith("}text")]
+    buffers = found["kernels"][0]["lds"]["buffers"]
+    assert len(buffers) == 3 * stages
+    for one in buffers:
+        assert f"{one['name']} stage {one['stage']}" in words
+    for wave in range(4):
+        assert f"wave {wave}" in words
+    patterns = {node.get("id") for node in root.iter() if node.get("id")}
+    uses_of = [node for node in root.iter() if node.tag.endswith("}use")]
+    assert len(uses_of) == 128 * 64 // (32 * 32)
+    assert all(node.get("href")[1:] in patterns for node in uses_of)
+    width, height = float(root.get("width")), float(root.get("height"))
+    for node in root:
+        if node.tag.endswith("}rect") and "%" not in node.get("width"):
+            x, y, w, h = (float(node.get(key)) for key in ("x", "y", "width", "height"))
+            assert x >= 0 and x + w <= width and y >= 0 and y + h <= height
+
+
+def test_the_shape_counts_the_matrix_steps_of_a_tile():
+    module, decision = decide("seed_sdxl", **PINNED, matrix_op="32x32x8")
+    with module.context:
+        plan = read_plan(ir.DictAttr(plan_attribute(decision.chosen, decision.problem, GFX942)), GFX942)
+    # 4 k slices of 16; a wave has 2 x 1 blocks of each of 2 GEMMs, fragments of 2 blocks of A and 1 of each B
+    assert (shape_of(plan).slices, shape_of(plan).mmas, shape_of(plan).fragments) == (4, 4, 4)
+
+
+def test_planning_is_fast():
+    """The goal for a module is 150 ms beyond imports; the best of three, on a machine that may be busy."""
+
+    def once():
+        started = time.perf_counter()
+        _, decision = decide("llama3_8b_m256")
+        text(report([decision], GFX942, True))
+        return time.perf_counter() - started
+
+    assert min(once() for _ in range(3)) < 0.15
