@@ -67,6 +67,9 @@ irdl.dialect @rocfuse {
   // Steps before this stay before steps after it.
   irdl.operation @keep_order {}
 
+  // The K range before this has finished with its LDS tiles.
+  irdl.operation @begin_range {}
+
   // One barrier more for the first (0) or second (1) half of the waves, which puts it a phase behind the other.
   irdl.operation @phase_shift {
     %half = irdl.base "#builtin.integer"

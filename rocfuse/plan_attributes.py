@@ -12,6 +12,8 @@ from rocfuse.analysis.swizzle import Swizzle
 from rocfuse.diagnostics import CompileError
 from rocfuse.targets import MatrixInstruction, Target
 
+# on a step and on a K loop: which of the kernel's K ranges it belongs to
+RANGE = "rocfuse.range"
 # on a view: the widest aligned access along its contiguous direction, in elements
 VECTOR = "rocfuse.vector"
 
@@ -33,6 +35,7 @@ class KernelPlan:
     along: str
     wave_lanes: int
     names: tuple[str, ...]  # distinct operands, in LDS order
+    buffer_names: tuple[str, ...]  # the LDS tile that each uses
     roles: tuple[str, ...]  # of each: "a" or "b"
     copies: tuple[Copy, ...]
     swizzles: tuple[Swizzle, ...]
@@ -40,6 +43,7 @@ class KernelPlan:
     stages: int
     schedule: str
     group_m: int
+    loop_form: str
     lds_bytes: int
     register_budget: int
 
@@ -80,7 +84,7 @@ class KernelPlan:
 
     def buffer(self, operand: int, stage: int) -> Buffer:
         """The planned LDS buffer of an operand's tile."""
-        return next(b for b in self.buffers if b.name == self.names[operand] and b.stage == stage)
+        return next(b for b in self.buffers if b.name == self.buffer_names[operand] and b.stage == stage)
 
     def rows(self, operand: int) -> int:
         """Rows of an operand's tile: of A, or columns of B."""
@@ -101,9 +105,10 @@ def read_plan(attribute: ir.DictAttr, target: Target) -> KernelPlan:
     if not isinstance(values, dict):
         raise CompileError(f"a plan is a dictionary, not {attribute}")
     (tile_m, tile_n, tile_k), (waves_m, waves_n) = values["tile"], values["waves"]
-    copies, swizzles, names, roles = [], [], [], []
+    copies, swizzles, names, tiles, roles = [], [], [], [], []
     for entry in values["copies"]:
         names.append(entry.pop("operand"))
+        tiles.append(entry.pop("buffer"))
         roles.append(entry.pop("role"))
         swizzle = entry.pop("swizzle")
         swizzles.append(Swizzle(swizzle["chunk"], tuple(swizzle["images"])))
@@ -119,6 +124,7 @@ def read_plan(attribute: ir.DictAttr, target: Target) -> KernelPlan:
         values["contiguous"],
         target.wave_lanes,
         tuple(names),
+        tuple(tiles),
         tuple(roles),
         tuple(copies),
         tuple(swizzles),
@@ -126,6 +132,7 @@ def read_plan(attribute: ir.DictAttr, target: Target) -> KernelPlan:
         values["stages"],
         values["schedule"],
         values["group_m"],
+        values["loop_form"],
         values["lds_bytes"],
         values["register_budget"],
     )

@@ -54,6 +54,7 @@ class _Lowering:
             "rocfuse.wait_lds": self._wait_lds,
             "rocfuse.wait_memory": self._wait_memory,
             "rocfuse.keep_order": self._keep_order,
+            "rocfuse.begin_range": self._begin_range,
             "rocfuse.phase_shift": self._phase_shift,
             "rocfuse.set_priority": self._set_priority,
             "rocfuse.schedule_hint": self._schedule_hint,
@@ -153,6 +154,16 @@ class _Lowering:
 
     def _keep_order(self, op: ir.Operation) -> list[ir.Value]:
         rocdl.sched_barrier(0)
+        return []
+
+    def _begin_range(self, op: ir.Operation) -> list[ir.Value]:
+        """A barrier behind a branch that LLVM cannot decide: matrix ops before it do not drift behind what follows."""
+        i32 = ir.IntegerType.get_signless(32)
+        layer = arith.index_cast(i32, gpu.block_id(gpu.Dimension.z))
+        branch = scf.IfOp(arith.cmpi(arith.CmpIPredicate.eq, layer, ix.constant(0)))
+        with ir.InsertionPoint(branch.then_block):
+            amdgpu.lds_barrier()
+            scf.yield_([])
         return []
 
     def _phase_shift(self, op: ir.Operation) -> list[ir.Value]:

@@ -16,9 +16,9 @@ from rocfuse.fused_kernel import FusedKernel, read_kernel
 from rocfuse.lowering import index_math as ix
 from rocfuse.lowering.combine import emit_combine
 from rocfuse.lowering.grid_order import Grid, tile_of
-from rocfuse.lowering.steps import action, step
+from rocfuse.lowering.steps import action, keep_loop, step
 from rocfuse.passes import Pass, PassContext, register
-from rocfuse.plan_attributes import VECTOR, KernelPlan, read_plan, to_attribute
+from rocfuse.plan_attributes import RANGE, VECTOR, KernelPlan, read_plan, to_attribute
 from rocfuse.targets import Target
 
 KERNELS = "kernels"
@@ -117,7 +117,7 @@ class _KernelBuilder:
         extras = [self._view(access, "m", "n", batch) for access in self.problem.extras]
         outputs = [self._view(access, "m", "n", batch) for access in self.problem.outputs]
         self.buffers = [self._buffer(i) for i in range(len(self.operands))]
-        accumulators = self._k_range()
+        accumulators = self._k_ranges()
         emit_combine(self.kernel, self.plan, accumulators, extras, outputs, (self.m0, self.n0))
 
     def _tile_coordinates(self) -> tuple[ix.Term, ix.Term, ix.Term]:
@@ -178,41 +178,58 @@ class _KernelBuilder:
         offset = arith.constant(index, ir.IntegerAttr.get(index, planned.offset_bytes))
         return memref.view(kind, self.arguments[-1], offset, [])
 
-    def _k_range(self) -> list[list[ir.Value]]:
-        """All K steps of this workgroup; returns the accumulator blocks of each GEMM, row by row."""
+    def _k_ranges(self) -> list[list[ir.Value]]:
+        """The accumulator blocks of each GEMM, row by row: of one K range for all, or of one after another."""
+        every = list(range(self.problem.gemms))
+        groups = [every] if self.plan.loop_form == "fused" else [[g] for g in every]
+        return [blocks for number, group in enumerate(groups) for blocks in self._k_range(number, group)]
+
+    def _k_range(self, number: int, gemms: list[int]) -> list[list[ir.Value]]:
+        """All K steps of some GEMMs. Ranges are numbered, so that a pass can tell their steps apart."""
         plan, k_size = self.plan, self.problem.size("k")
+        self.range, self.gemms = number, gemms
+        # A later range reads some of what the first one read. LLVM would keep those values in registers all along.
+        # The grid has one layer, so the workgroup's z is 0, which LLVM does not know.
+        i32 = ir.IntegerType.get_signless(32)
+        again = ix.mul(arith.index_cast(i32, gpu.block_id(gpu.Dimension.z)), number) if number else 0
+        if number:
+            action("begin_range")
+        self.origin = {"a": ix.value_of(ix.add(self.m0, again)), "b": ix.value_of(ix.add(self.n0, again))}
         row = plan.instruction
         kind = ir.VectorType.get([row.accumulator_elements], ir.F32Type.get())
         zero = arith.constant(kind, ir.DenseElementsAttr.get_splat(kind, ir.FloatAttr.get(ir.F32Type.get(), 0.0)))
         blocks = plan.blocks_m * plan.blocks_n
-        accumulators = [zero] * (self.problem.gemms * blocks)
+        accumulators = [zero] * (len(gemms) * blocks)
         whole = k_size // plan.tile_k * plan.tile_k
         if whole:
             bounds = [ix.constant(value) for value in (0, whole, plan.tile_k)]
             loop = scf.ForOp(*bounds, iter_args=accumulators)
+            loop.operation.attributes[RANGE] = to_attribute(number)
+            keep_loop(loop.operation)
             with ir.InsertionPoint(loop.body):
                 accumulators = self._k_step(loop.induction_variable, list(loop.inner_iter_args), masked=False)
                 scf.yield_(accumulators)
             accumulators = list(loop.results)
         if whole < k_size:
             accumulators = self._k_step(ix.constant(whole), accumulators, masked=True)
-        return [accumulators[g * blocks : (g + 1) * blocks] for g in range(self.problem.gemms)]
+        return [accumulators[g * blocks : (g + 1) * blocks] for g in range(len(gemms))]
 
     def _k_step(self, k: ir.Value, accumulators: list[ir.Value], masked: bool) -> list[ir.Value]:
         """One tile of K in the plain order: read, barrier, write, barrier, multiply."""
         plan, units = self.plan, []
-        for operand, copy in enumerate(plan.copies):
-            origin = ix.value_of(self.m0 if plan.roles[operand] == "a" else self.n0)
+        tag = {RANGE: self.range}
+        for operand in self._operands():
+            copy = plan.copies[operand]
             element = _element_type(self.operands[operand].element_type)
             kind = ir.VectorType.get([copy.loads, copy.vector], element)
             for part in range(copy.parts):
-                where = [self.views[operand], origin, k]
-                unit = step("global_read", where, kind, operand=operand, part=part, masked=int(masked))
+                where = [self.views[operand], self.origin[plan.roles[operand]], k]
+                unit = step("global_read", where, kind, operand=operand, part=part, masked=int(masked), **tag)
                 units.append((operand, part, unit))
-        action("barrier")
+        action("barrier", **tag)
         for operand, part, unit in units:
-            action("lds_write", unit, self.buffers[operand], operand=operand, part=part)
-        action("barrier")
+            action("lds_write", unit, self.buffers[operand], operand=operand, part=part, **tag)
+        action("barrier", **tag)
         for k_slice in range(plan.tile_k // plan.k_slice(2)):
             accumulators = self._multiply(k_slice, accumulators)
         return accumulators
@@ -220,15 +237,16 @@ class _KernelBuilder:
     def _multiply(self, k_slice: int, accumulators: list[ir.Value]) -> list[ir.Value]:
         """All accumulator blocks of all GEMMs by one k slice; each fragment is read once."""
         plan = self.plan
-        fragments = [self._fragments(operand, k_slice) for operand in range(len(self.operands))]
+        fragments = {operand: self._fragments(operand, k_slice) for operand in self._operands()}
         result = list(accumulators)
         position = 0
-        for a, b in zip(self.problem.a, self.problem.b, strict=True):
+        for gemm in self.gemms:
+            a, b = self.problem.a[gemm], self.problem.b[gemm]
             rows, columns = fragments[self.operands.index(a)], fragments[self.operands.index(b)]
             for i in range(plan.blocks_m):
                 for j in range(plan.blocks_n):
                     inputs = [rows[i], columns[j], result[position]]
-                    result[position] = step("mma", inputs, result[position].type)
+                    result[position] = step("mma", inputs, result[position].type, **{RANGE: self.range})
                     position += 1
         return result
 
@@ -237,10 +255,16 @@ class _KernelBuilder:
         element = _element_type(self.operands[operand].element_type)
         kind = ir.VectorType.get([plan.sharing(2) * plan.instruction.fragment_elements], element)
         blocks = plan.blocks_m if plan.roles[operand] == "a" else plan.blocks_n
+        tag = {RANGE: self.range}
         return [
-            step("fragment_read", [self.buffers[operand]], kind, operand=operand, block=i, k_slice=k_slice)
+            step("fragment_read", [self.buffers[operand]], kind, operand=operand, block=i, k_slice=k_slice, **tag)
             for i in range(blocks)
         ]
+
+    def _operands(self) -> list[int]:
+        """The distinct operands of the range's GEMMs, as numbers of the plan's."""
+        used = [access for g in self.gemms for access in (self.problem.a[g], self.problem.b[g])]
+        return [i for i, access in enumerate(self.operands) if access in used]
 
 
 def _element_type(name: str) -> ir.Type:

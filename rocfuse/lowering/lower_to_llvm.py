@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from mlir import ir
 from mlir.passmanager import PassManager
 
+from rocfuse.dialect import walk
 from rocfuse.lowering.hardware_math import use_hardware_math
 from rocfuse.passes import Pass, PassContext, register
 
@@ -40,3 +41,12 @@ class LowerToLlvm(Pass):
         """Run the conversions. Upstream's diagnostics come out as they are."""
         PassManager.parse(_PIPELINE.format(chip=context.target.name), context=module.context).run(module.operation)
         use_hardware_math(module)
+        _annotate_loops(module)
+
+
+def _annotate_loops(module: ir.Module) -> None:
+    """Upstream carries a loop's annotation to its branch by name only; make it the attribute that is translated."""
+    for branch in walk(module, "llvm.br"):
+        if "llvm.loop_annotation" in branch.attributes:
+            branch.attributes["loop_annotation"] = branch.attributes["llvm.loop_annotation"]
+            del branch.attributes["llvm.loop_annotation"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from mlir import ir
@@ -12,17 +12,11 @@ from rocfuse.analysis import schedule
 from rocfuse.analysis.schedule import Shape, Slot
 from rocfuse.dialect import PLAN, walk
 from rocfuse.lowering.index_math import constant
-from rocfuse.lowering.steps import action, copied, number
+from rocfuse.lowering.steps import action, copied, keep_loop, number
 from rocfuse.passes import Pass, PassContext, register
-from rocfuse.plan_attributes import KernelPlan, read_plan
+from rocfuse.plan_attributes import RANGE, KernelPlan, read_plan
 
 _STEPS = ("rocfuse.global_read", "rocfuse.lds_write", "rocfuse.barrier", "rocfuse.fragment_read", "rocfuse.mma")
-_ORDERS: dict[str, Callable[..., tuple[Slot, ...]]] = {
-    "prefetch": schedule.prefetched,
-    "iglp": schedule.prefetched,
-    "interleaved": schedule.interleaved,
-    "ping-pong": schedule.ping_pong,
-}
 
 
 @register
@@ -51,9 +45,10 @@ class PipelineLoop(Pass):
             plan = read_plan(ir.DictAttr(func.attributes[PLAN]), context.target)
             if plan.schedule == "plain":
                 continue
-            tiles = _read_tiles(func)
-            with module.context, func.location:
-                _Pipeline(plan, tiles, func).run()
+            for k_range in range(_ranges(func)):
+                tiles = _read_tiles(func, k_range)
+                with module.context, func.location:
+                    _Pipeline(plan, tiles, func).run()
 
 
 @dataclass
@@ -67,10 +62,17 @@ class _Tiles:
     template: list[ir.Operation] = field(default_factory=list)  # the steps of one tile
 
 
-def _read_tiles(func: ir.Operation) -> _Tiles:
-    block = func.regions[0].blocks[0]
-    loop = next((op.operation for op in block.operations if op.operation.name == "scf.for"), None)
-    tail = [op.operation for op in block.operations if op.operation.name in _STEPS]
+def _ranges(func: ir.Operation) -> int:
+    """How many K ranges a plain kernel has."""
+    found = [op.operation for op in func.regions[0].blocks[0].operations]
+    return 1 + max(number(op, RANGE) for op in found if RANGE in op.attributes)
+
+
+def _read_tiles(func: ir.Operation, range_number: int) -> _Tiles:
+    every = [op.operation for op in func.regions[0].blocks[0].operations]
+    ops = [op for op in every if RANGE in op.attributes and number(op, RANGE) == range_number]
+    loop = next((op for op in ops if op.name == "scf.for"), None)
+    tail = [op for op in ops if op.name in _STEPS]
     if loop is None:
         accumulators = [op.operands[2] for op in tail if op.name == "rocfuse.mma"]
         first = [value for value in accumulators if value.owner.name == "arith.constant"]
@@ -158,6 +160,7 @@ class _Pipeline:
         start = plan.tile_k * (distance + 1)
         bounds = [constant(value) for value in (start, start + turns * step, step)]
         loop = scf.ForOp(*bounds, iter_args=state.values())
+        keep_loop(loop.operation)
         with ir.InsertionPoint(loop.body):
             state = state.with_values(list(loop.inner_iter_args))
             if plan.schedule == "iglp":
@@ -175,7 +178,7 @@ class _Pipeline:
         write = inside or tile + distance < self.total
         read = inside or tile + distance + 1 < self.total
         following = inside or tile + 1 < self.total
-        order = _ORDERS[self.plan.schedule](self.shape, write=write, read=read, following=following)
+        order = schedule.ORDERS[self.plan.schedule](self.shape, write=write, read=read, following=following)
         emission = _Tile(self, state, stage, k, tile + distance + 1)
         for slot in order:
             emission.emit(slot, inside)

@@ -25,6 +25,12 @@ def copied(op: ir.Operation, operands: list[ir.Value], **changes: object) -> ir.
     return ir.Operation.create(op.name, results=results, operands=operands, attributes=attributes)
 
 
+def keep_loop(loop: ir.Operation) -> None:
+    """Have LLVM leave a K loop as it is: unrolled into one block, its matrix ops would drift behind all its reads."""
+    unroll = "#llvm.loop_unroll<disable = true>"
+    loop.attributes["llvm.loop_annotation"] = ir.Attribute.parse(f"#llvm.loop_annotation<unroll = {unroll}>")
+
+
 def number(op: ir.Operation, name: str) -> int:
     """An integer attribute of a step."""
     return int(ir.IntegerAttr(op.attributes[name]).value)

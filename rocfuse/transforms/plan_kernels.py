@@ -20,7 +20,7 @@ from rocfuse.passes import Pass, PassContext, register
 from rocfuse.plan_attributes import to_attribute
 from rocfuse.targets import Target
 
-_PINS = ("tile_m", "tile_n", "tile_k", "stages", "waves_m", "waves_n", "matrix_op", "schedule")
+_PINS = ("tile_m", "tile_n", "tile_k", "stages", "waves_m", "waves_n", "matrix_op", "schedule", "loop_form")
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class PlanKernels(Pass):
     waves_m: int | None = None
     waves_n: int | None = None
     matrix_op: str | None = None
-    loop_form: Literal["fused"] = "fused"
+    loop_form: Literal["fused", "sequential"] | None = None
     schedule: Literal["plain", "prefetch", "iglp", "interleaved", "ping-pong"] | None = None
     group_m: int | None = None
     fuse: Literal["always"] = "always"
@@ -142,12 +142,18 @@ def plan_attribute(plan: Plan, problem: Problem, target: Target) -> ir.DictAttr:
     copies = [
         {
             "operand": name,
+            "buffer": buffer,
             "role": access.role,
             **dataclasses.asdict(copy),
             "swizzle": {"chunk": swizzle.chunk, "images": list(swizzle.images)},
         }
-        for name, access, copy, swizzle in zip(
-            plan.names, plan.operands, plan.copies, tilings.swizzles(plan, target), strict=True
+        for name, buffer, access, copy, swizzle in zip(
+            plan.names,
+            tilings.buffer_names(problem, tiling),
+            plan.operands,
+            plan.copies,
+            tilings.swizzles(plan, target),
+            strict=True,
         )
     ]
     waves = waves_per_simd(target, plan.registers.total, lds.allocated_bytes, tiling.waves)
@@ -156,7 +162,7 @@ def plan_attribute(plan: Plan, problem: Problem, target: Target) -> ir.DictAttr:
         "waves": [tiling.waves_m, tiling.waves_n],
         "matrix_op": tiling.matrix_op,
         "stages": tiling.stages,
-        "loop_form": "fused",
+        "loop_form": tiling.loop_form,
         "schedule": tiling.schedule,
         "group_m": plan.group_m,
         "contiguous": tilings.output_direction(problem),

@@ -25,7 +25,13 @@ def plans() -> list[dict[str, str | int]]:
         if (name != "plain" or stages == 1) and tile_k * stages <= 64
     ]
     wide = {"tile-m": 128, "tile-n": 64, "waves-m": 4, "waves-n": 2, "schedule": "ping-pong", "matrix-op": "32x32x8"}
+    # one loop a GEMM, the same two LDS tiles for all of them
+    result += [{**plan, "loop-form": "sequential"} for plan in result if _is_basic(plan)]
     return result + [{**wide, "tile-k": 32, "stages": stages} for stages in (1, 2, 3)] + [{**wide, "tile-k": 64}]
+
+
+def _is_basic(plan: dict[str, str | int]) -> bool:
+    return (plan["tile-k"], plan["matrix-op"]) == (32, "32x32x8") and plan["schedule"] != "iglp" and plan["stages"] != 3
 
 
 @pytest.mark.parametrize("plan", plans(), ids=lambda plan: "-".join(str(value) for value in plan.values()))

@@ -15,7 +15,7 @@
 //       CHECK:   %[[OUT:.*]] = memref.reinterpret_cast %[[O]] {{.*}}, sizes: [40, 24], strides: [24, 1]
 //       CHECK:   %[[AT:.*]] = memref.view %[[LDS]]{{.*}} to memref<32x32xf16, #gpu.address_space<workgroup>>
 //       CHECK:   %[[SUM:.*]]:2 = scf.for %[[K:.*]] = %{{.*}} to %{{.*}} step %{{.*}} iter_args(%[[P:.*]] = %{{.*}}, %[[Q:.*]] = %{{.*}}) -> (vector<16xf32>, vector<16xf32>)
-//       CHECK:     %[[U:.*]] = "rocfuse.global_read"(%[[A]], %{{.*}}, %[[K]]) {masked = 0 : i64, operand = 0 : i64, part = 0 : i64}
+//       CHECK:     %[[U:.*]] = "rocfuse.global_read"(%[[A]], %{{.*}}, %[[K]]) {masked = 0 : i64, operand = 0 : i64, part = 0 : i64
 // CHECK-COUNT-3:   "rocfuse.global_read"
 //   CHECK-NOT:     "rocfuse.global_read"
 //       CHECK:     "rocfuse.barrier"
@@ -23,7 +23,7 @@
 // CHECK-COUNT-3:   "rocfuse.lds_write"
 //       CHECK:     "rocfuse.barrier"
 // Each fragment is read once and A's feeds both products.
-//       CHECK:     %[[FA:.*]] = "rocfuse.fragment_read"(%[[AT]]) {block = 0 : i64, k_slice = 0 : i64, operand = 0 : i64}
+//       CHECK:     %[[FA:.*]] = "rocfuse.fragment_read"(%[[AT]]) {block = 0 : i64, k_slice = 0 : i64, operand = 0 : i64
 //       CHECK:     %[[FB:.*]] = "rocfuse.fragment_read"
 //       CHECK:     %[[FC:.*]] = "rocfuse.fragment_read"
 //       CHECK:     %[[P1:.*]] = "rocfuse.mma"(%[[FA]], %[[FB]], %[[P]])
