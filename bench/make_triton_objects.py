@@ -1,7 +1,7 @@
 """Compile five small kernels with Triton for gfx942: foreign code objects for the simulator's tests.
 
-    python -m venv /tmp/triton && /tmp/triton/bin/pip install triton==3.9.0
-    /tmp/triton/bin/python bench/make_triton_objects.py test/sim/triton
+    python -m venv triton-venv && triton-venv/bin/pip install triton==3.9.0
+    triton-venv/bin/python bench/make_triton_objects.py test/sim/triton
 
 No GPU and no torch are needed. Each kernel is written as NAME.hsaco with its contract NAME.json.
 """
