@@ -22,7 +22,7 @@ _LDS_LEFT, _LDS_HEIGHT = 150, 300
 _TILE = 480  # pixels of the longer side of the workgroup's tile, and of the enlarged block
 _PARTS = (("accumulators", "#4477aa"), ("fragments", "#66ccee"), ("copies", "#ccbb44"), ("overhead", "#bbbbbb"))
 _OPERANDS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377")
-_USES = {"write": "written", "read": "read", "both": "read and written", "hold": "held"}
+_USES = {"write": "written", "read": "read", "both": "read and written", "idle": "not accessed"}
 
 
 @dataclass
@@ -74,7 +74,7 @@ def uses(phase: Phase, tile: int, stage: int, stages: int) -> str:
     """What a phase does with a stage while tile number `tile` of an iteration is multiplied: a key of `_USES`."""
     distance = (stage - tile) % stages
     read, written = distance in phase.reads, distance in phase.writes
-    return "both" if read and written else "read" if read else "write" if written else "hold"
+    return "both" if read and written else "read" if read else "write" if written else "idle"
 
 
 def shape_of(plan: KernelPlan) -> Shape:
@@ -101,7 +101,7 @@ def _draw_lds(canvas: _Canvas, lds: Mapping[str, Any], plan: KernelPlan) -> None
             use = uses(phase, tile, buffer["stage"], plan.stages)
             title = f"{buffer['name']} stage {buffer['stage']}: {_USES[use]}"
             box = (x, top + buffer["offset"] * scale, width - 2, buffer["bytes"] * scale)
-            canvas.rect(*box, colours[buffer["name"]], title, f'fill-opacity="{0.25 if use == "hold" else 0.9}"')
+            canvas.rect(*box, colours[buffer["name"]], title, f'fill-opacity="{0.25 if use == "idle" else 0.9}"')
             if use in ("write", "both"):
                 canvas.rect(*box, "url(#hatch)", title, 'fill-opacity="0.6"')
     end = _LDS_LEFT + len(columns) * width
@@ -120,7 +120,8 @@ def _draw_lds(canvas: _Canvas, lds: Mapping[str, Any], plan: KernelPlan) -> None
         if key == "limit_bytes" or lds[key] * scale < _LDS_HEIGHT - 14:
             canvas.text(_WIDTH - 80, y + 4, f"{name} {lds[key]}", 10)
     canvas.y = top + _LDS_HEIGHT + 16
-    canvas.text(_LDS_LEFT, canvas.y, "solid: read by fragments; hatched: written; pale: held for later", 10)
+    lagging = "; half of the waves are a phase behind" if plan.schedule == "ping-pong" else ""
+    canvas.text(_LDS_LEFT, canvas.y, f"solid: read by fragments; hatched: written; pale: not accessed{lagging}", 10)
 
 
 def _draw_registers(canvas: _Canvas, registers: Mapping[str, int]) -> None:

@@ -11,10 +11,10 @@ from mlir import ir
 from rocfuse.analysis.problem import Problem, canonical
 from rocfuse.analysis.registers import waves_per_simd
 from rocfuse.analysis.views import dense
+from rocfuse.codegen.elf import read_kernels
 from rocfuse.diagnostics import CompileError
 from rocfuse.fused_kernel import Array, FusedKernel
 from rocfuse.plan_attributes import from_attribute
-from rocfuse.sim.elf import read_kernels
 from rocfuse.targets import Target
 
 VERSION = 1

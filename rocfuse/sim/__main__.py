@@ -101,7 +101,7 @@ def _contract(arguments: argparse.Namespace, hsaco: bytes) -> tuple[dict[str, An
         return contract, [_load(path) for path in arguments.arg]
     if not arguments.grid or not arguments.block:
         raise UsageError("--kernel needs --grid and --block")
-    from rocfuse.sim.elf import read_kernels
+    from rocfuse.codegen.elf import read_kernels
 
     kernels = {kernel.name: kernel for kernel in read_kernels(hsaco)}
     if arguments.kernel not in kernels:

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from rocfuse.codegen.elf import Kernel
 from rocfuse.diagnostics import UsageError
-from rocfuse.sim.elf import Kernel
 from rocfuse.sim.launch import DTYPES
 
 _INTEGERS = {1: "i8", 2: "i16", 4: "i32", 8: "i64"}

@@ -11,8 +11,8 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
+from rocfuse.codegen.elf import Kernel
 from rocfuse.diagnostics import UsageError
-from rocfuse.sim.elf import Kernel
 from rocfuse.sim.memory import GlobalMemory
 from rocfuse.sim.state import EXEC, LANES, State
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from rocfuse.codegen.elf import Kernel, read_kernels
 from rocfuse.diagnostics import UsageError
 from rocfuse.sim import SimulationResult
 from rocfuse.sim.decode import Instruction, decode_binary, decode_text
-from rocfuse.sim.elf import Kernel, read_kernels
 from rocfuse.sim.faults import FaultLog
 from rocfuse.sim.launch import Launch, Memory, build_launch, build_memory, match_inputs
 from rocfuse.sim.runner import GridRunner

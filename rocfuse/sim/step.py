@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from rocfuse.codegen.elf import Kernel
 from rocfuse.diagnostics import CompileError
 from rocfuse.sim.decode import Instruction
-from rocfuse.sim.elf import Kernel
 from rocfuse.sim.operands import Operand
 from rocfuse.targets import Target
 

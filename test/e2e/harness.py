@@ -12,9 +12,9 @@ import numpy as np
 from mlir import ir
 
 import rocfuse
+from rocfuse.codegen.elf import read_kernels
 from rocfuse.compiler import CodeObject
 from rocfuse.sim import SimulationResult, compare, cpu, reference
-from rocfuse.sim.elf import read_kernels
 
 INPUTS = Path(__file__).parents[1] / "inputs"
 SMALL = ("seed_small", "geglu_sd21_small", "glu_small_tosa", "swiglu_cat_small", "swiglu_sep_small")

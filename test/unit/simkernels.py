@@ -7,9 +7,9 @@ import functools
 import llvmlite.binding as binding
 import numpy as np
 
+from rocfuse.codegen.elf import read_kernels
 from rocfuse.codegen.link import link
 from rocfuse.sim import SimulationResult, simulate
-from rocfuse.sim.elf import read_kernels
 from rocfuse.sim.launch import DTYPES
 
 NAMES = {np.dtype(kind): name for name, kind in reversed(DTYPES.items()) if name != "i1"}

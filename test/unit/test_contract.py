@@ -9,12 +9,12 @@ from mlir import ir
 import rocfuse
 from rocfuse.analysis.registers import waves_per_simd
 from rocfuse.codegen.contract import KernelFacts, build_contract
+from rocfuse.codegen.elf import read_kernels
 from rocfuse.diagnostics import CompileError
 from rocfuse.dialect import MULTI_GEMM, create_context, walk
 from rocfuse.fused_kernel import read_kernel
 from rocfuse.passes import PassContext
 from rocfuse.pipeline import parse_pipeline, run_pipeline
-from rocfuse.sim.elf import read_kernels
 from rocfuse.targets import GFX942
 
 TEXT = """

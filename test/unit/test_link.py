@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from rocfuse.codegen import link, llvm
+from rocfuse.codegen.elf import read_kernels
 from rocfuse.diagnostics import CompileError
-from rocfuse.sim.elf import read_kernels
 from rocfuse.targets import GFX942
 
 KERNEL = """target triple = "amdgcn-amd-amdhsa"
