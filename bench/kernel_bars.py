@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.isa_stats import Figure
-from bench.kernel_rows import Row, best_intensity
+from bench.kernel_rows import LONG_K, Row, best_intensity
 
 U1 = {"nk": 0.90, "kn": 0.87}
 MCA = {"nk": 0.85, "kn": 0.80}
 WHOLE = 0.80  # where K is at least LONG_K
-LONG_K = 4096
 FUSED_OVER_SINGLE = 1.02
 INTENSITY = 128.0
 EXACT = 0.005  # how far a ratio that is printed as 1.00 may be from 1

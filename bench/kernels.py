@@ -1,6 +1,7 @@
 """The kernels of real gated layers, ours and the peers', from the ISA and from the simulator; nothing runs on a GPU.
 
-    python bench/kernels.py [--layout=kn] [--m=1024] [--layer=Llama] [--workgroups=2] [--no-peers] [--write=FILE]
+    python bench/kernels.py [--layout=kn] [--m=1024] [--layer=Llama] [--workgroups=2] [--no-peers] [--plan=TEXT]
+                            [--write=FILE]
 
 Peers are measured when `make bench-peers` has installed them. `--write` makes docs/benchmarks.md.
 """
@@ -12,7 +13,7 @@ import datetime
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -40,9 +41,10 @@ RULES = """How each row was picked:
 - rocfuse: what the planner chooses; no option is given. "One GEMM" is rocfuse's product of the same total width with
   the same plan and tile-n doubled.
 - Triton {triton}: a hand-written kernel (`bench/peers/triton_gemm.py`), compiled for a sweep of tile, warps, matrix
-  instruction and kpack. Of the {configurations} configurations without scratch memory and with at most 64 KiB of LDS:
-  the one with most flop per global byte, then the highest u1, then the highest llvm-mca figure, that needs no scratch
-  memory with the layer's combine either.
+  instruction and kpack. {configurations} configurations need no scratch memory and at most 64 KiB of LDS. Of those that
+  need none with the layer's combine either: the one with most flop per global byte, then the highest u1, then the
+  highest llvm-mca figure. Where K is less than 4096, the best configuration of each tile m x n is simulated, and the
+  one with the highest figure over the whole kernel is shown.
 - IREE {iree}: two matmuls and their combine with horizontal fusion (`bench/peers/iree_gemm.py`); the one kernel and
   tiling that it chooses for the shape.
 - "Against every peer" compares with the highest figure of any configuration, not with the row that is shown.
@@ -75,8 +77,8 @@ class Suite:
     configurations: int = 0
 
 
-def measure(works: Sequence[Work], workgroups: int, with_peers: bool) -> Suite:
-    """Compile and simulate everything."""
+def measure(works: Sequence[Work], workgroups: int, with_peers: bool, pinned: Mapping[str, str]) -> Suite:
+    """Compile and simulate everything; `pinned` are options of rocfuse-plan-kernels."""
     suite = Suite()
     sweep = []
     if with_peers and TRITON.exists():
@@ -90,7 +92,7 @@ def measure(works: Sequence[Work], workgroups: int, with_peers: bool) -> Suite:
         suite.problems.append("IREE is not installed: make bench-peers")
     for at, work in enumerate(works):
         _progress(f"{at + 1}/{len(works)}: {work.layer.name} {work.m}x{work.layer.n}x{work.layer.k} {work.layout}")
-        suite.pairs.append(Fused(*ours(work, workgroups)))
+        suite.pairs.append(Fused(*ours(work, workgroups, pinned)))
         try:
             if sweep:
                 suite.peers.append(triton(work, triton_ranked(sweep, work.layout), workgroups))
@@ -250,6 +252,7 @@ def main() -> int:
     parser.add_argument("--layer", default="", help="only layers with this in their name")
     parser.add_argument("--workgroups", type=int, default=2, help="how many workgroups are simulated")
     parser.add_argument("--no-peers", action="store_true", help="measure only rocfuse")
+    parser.add_argument("--plan", default="", help="pin parts of our plan: 'tile-m=256 tile-n=128'; not with --write")
     parser.add_argument("--json", action="store_true", help="print rows and bars as JSON")
     parser.add_argument("--write", type=Path, metavar="FILE", help="write the document")
     arguments = parser.parse_args()
@@ -264,7 +267,12 @@ def main() -> int:
     ]
     if not works:
         parser.error(f"no layer has '{arguments.layer}' in its name")
-    suite = measure(works, arguments.workgroups, not arguments.no_peers)
+    if arguments.plan and arguments.write:
+        parser.error("--write documents what the planner chooses, without --plan")
+    if any("=" not in word for word in arguments.plan.split()):
+        parser.error("--plan takes name=value, separated by spaces")
+    pinned = dict(word.split("=", 1) for word in arguments.plan.split())
+    suite = measure(works, arguments.workgroups, not arguments.no_peers, pinned)
     if arguments.json:
         print(as_json(suite))
     else:
