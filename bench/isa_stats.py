@@ -22,9 +22,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from rocfuse.codegen.elf import read_kernels
 from rocfuse.diagnostics import RocfuseError
 from rocfuse.sim.decode import Instruction, decode_binary, decode_text
-from rocfuse.sim.elf import read_kernels
 from rocfuse.targets import TARGETS, MatrixInstruction, Target
 
 NOT_MEASURED = "n/a"
