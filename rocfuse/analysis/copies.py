@@ -64,12 +64,12 @@ def plan_copy(rows: int, tile_k: int, threads: int, along: str, vector: int, ele
     elements = rows * tile_k
     widest = LDS_ACCESS_BYTES // element_bytes
     if elements % threads:
-        return f"tile {rows}x{tile_k} has {elements} elements, not a multiple of {threads} threads"
+        return f"tile {rows}x{tile_k}: need a multiple of {threads} elements (threads), have {elements}"
     share = elements // threads
     if along == "k":
         unit_k = min(widest, tile_k, share)
         if share % unit_k:
-            return f"tile {rows}x{tile_k} gives a thread {share} elements, not a multiple of {unit_k}"
+            return f"tile {rows}x{tile_k}: need a multiple of {unit_k} elements a thread, have {share}"
         vector = min(vector, unit_k)
         return Copy("k", vector, unit_k // vector, 1, unit_k, share // unit_k)
     shapes = [

@@ -315,9 +315,9 @@ def access_vector(problem: Problem, access: Access, dim: int, most: int) -> int:
 def _shape_reasons(problem: Problem, tiling: Tiling, row: MatrixInstruction, target: Target) -> Iterator[str]:
     for name, value in (("tile-m", tiling.tile_m), ("tile-n", tiling.tile_n), ("tile-k", tiling.tile_k)):
         if value < 1 or value & (value - 1):
-            yield f"{name} {value} is not a power of two"
+            yield f"{name}: need a power of two, have {value}"
     if not 1 <= tiling.stages <= MOST_STAGES:
-        yield f"stages {tiling.stages} is not between 1 and {MOST_STAGES}"
+        yield f"stages: need 1 to {MOST_STAGES}, have {tiling.stages}"
     steps = -(-problem.size("k") // tiling.tile_k)
     if tiling.stages > steps:
         yield f"stages {tiling.stages} > {steps}, the tiles of k {problem.size('k')}"
@@ -330,8 +330,10 @@ def _shape_reasons(problem: Problem, tiling: Tiling, row: MatrixInstruction, tar
         ("tile-m", tiling.tile_m, tiling.waves_m, row.m),
         ("tile-n", tiling.tile_n, tiling.waves_n, row.n),
     ):
-        if waves < 1 or tile % (waves * unit):
-            yield f"{name} {tile} does not divide by {waves} waves x {unit} ({row.name})"
+        if waves < 1:
+            yield f"waves-{name[-1]}: need 1 or more, have {waves}"
+        elif tile % (waves * unit):
+            yield f"{name}: need a multiple of {waves} waves x {unit} ({row.name}), have {tile}"
     for element_type in {access.element_type for access in problem.operands} - set(row.element_types):
         yield f"{row.name} does not multiply {element_type}"
     step = k_slice(row, 2)
@@ -341,7 +343,7 @@ def _shape_reasons(problem: Problem, tiling: Tiling, row: MatrixInstruction, tar
         if tiling.tile_k // step < 2:
             yield f"ping-pong: need 2 k slices of {step} in tile-k, have {tiling.tile_k // step}"
     if tiling.tile_k % step:
-        yield f"tile-k {tiling.tile_k} does not divide by the k slice {step} ({row.name})"
+        yield f"tile-k: need a multiple of the k slice {step} ({row.name}), have {tiling.tile_k}"
 
 
 def swizzles(plan: Plan, target: Target) -> tuple[Swizzle, ...]:

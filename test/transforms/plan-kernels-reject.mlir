@@ -14,10 +14,10 @@
 // LDS: note: B0 stage 0: 32768 B at 32768 (loop)
 // LDS: note: B1 stage 0: 32768 B at 65536 (loop)
 // LDS-NOT: func.func
-// POWER: error: {{.*}}tile-m 96 is not a power of two; try
-// WAVES: error: {{.*}}tile-m 64 does not divide by 4 waves x 32 (32x32x8); try
-// OP: error: {{.*}}tile-n 16 does not divide by {{[0-9]}} waves x 32 (32x32x8)
-// SLICE: error: {{.*}}tile-k 16 does not divide by the k slice 32 (16x16x16); try
+// POWER: error: {{.*}}tile-m: need a power of two, have 96; try
+// WAVES: error: {{.*}}tile-m: need a multiple of 4 waves x 32 (32x32x8), have 64; try
+// OP: error: {{.*}}tile-n: need a multiple of {{[0-9]}} waves x 32 (32x32x8), have 16
+// SLICE: error: {{.*}}tile-k: need a multiple of the k slice 32 (16x16x16), have 16; try
 // UNKNOWN: error: unknown matrix instruction '8x8x4' on gfx942; there are: 32x32x8, 16x16x16
 // MAXLDS: error: {{.*}}128x(128+128)x64: lds 49152 B > 40000 B (max-lds-bytes)
 // MAXREG: error: {{.*}}registers {{[0-9]+}} > 90 (max-registers)

@@ -8,6 +8,6 @@
 // CHECK-SAME: {bytes = 4096 : i64, live = "loop", name = "B1", offset = 20480 : i64, stage = 1 : i64}
 // CHECK-SAME: lds_bytes = 24576 : i64
 // CHECK-SAME: stages = 2 : i64
-// MOST: error: rocfuse-plan-kernels: {{.*}}: stages 9 {{.*}}; try
+// MOST: error: rocfuse-plan-kernels: {{.*}}: stages: need 1 to {{[0-9]}}, have 9; try
 // LDS: error: rocfuse-plan-kernels: 128x(128+128)x64: lds 98304 B > 65536 B on gfx942; try
 // LDS: note: B1 stage 1: 16384 B at 81920 (loop)

@@ -75,5 +75,5 @@ def test_neighbouring_threads_take_neighbouring_addresses(along):
 
 
 def test_a_tile_that_does_not_divide_by_the_threads_is_refused_with_the_numbers():
-    assert plan_copy(16, 32, 1024, "k", 8, 2) == "tile 16x32 has 512 elements, not a multiple of 1024 threads"
-    assert plan_copy(96, 32, 256, "k", 8, 2) == "tile 96x32 gives a thread 12 elements, not a multiple of 8"
+    assert plan_copy(16, 32, 1024, "k", 8, 2) == "tile 16x32: need a multiple of 1024 elements (threads), have 512"
+    assert plan_copy(96, 32, 256, "k", 8, 2) == "tile 96x32: need a multiple of 8 elements a thread, have 12"
