@@ -2,7 +2,7 @@
 
 Each is a minimax fit by Lawson's iteratively reweighted least squares in float64, of a function of the variable named,
 with the weight that makes the printed error relative to the final result (or absolute, where the result is 2^p).
-Coefficients are then rounded to f32, highest power first.
+Coefficients are then rounded to f32 (those of a name that ends in DOUBLE are not), highest power first.
 """
 
 import math
@@ -12,9 +12,9 @@ import numpy as np
 
 
 def fit(
-    function: Callable[[float], float], low: float, high: float, degree: int, relative: bool
+    function: Callable[[float], float], low: float, high: float, degree: int, relative: bool, double: bool
 ) -> tuple[list[float], float]:
-    """Coefficients (highest power first) and the largest error on [low, high] after rounding them to f32."""
+    """Coefficients (highest power first) and the largest error on [low, high]; rounded to f32 unless `double`."""
     nodes = 0.5 * (low + high) - 0.5 * (high - low) * np.cos(np.linspace(0, np.pi, 4001))
     values = np.array([function(node) for node in nodes])
     scale = 1 / np.abs(values) if relative else np.ones_like(values)
@@ -30,7 +30,7 @@ def fit(
         weights *= error / error.max() + 1e-12
         weights /= weights.sum()
     series = np.polynomial.Chebyshev(best[1], domain=[low, high]).convert(kind=np.polynomial.Polynomial)
-    coefficients = [float(np.float32(one)) for one in series.coef[::-1]]
+    coefficients = [float(one if double else np.float32(one)) for one in series.coef[::-1]]
     error = np.abs(np.polyval(coefficients, nodes) - values) * scale
     return coefficients, float(error.max())
 
@@ -46,11 +46,20 @@ TABLE: dict[str, tuple[str, Callable[[float], float], float, float, int, bool]] 
     "ERF_FAR": ("log2(erfc(x)), 0.95 <= x <= 4", lambda x: math.log2(math.erfc(x)), 0.95, 4, 9, False),
     "ERFC_HALF": ("log2(erfc(x)), x <= 4.3", lambda x: math.log2(math.erfc(x)), 0, 4.3, 7, False),
     "ERFC_BFLOAT": ("log2(erfc(x)), x <= 10", lambda x: math.log2(math.erfc(x)), 0, 10, 8, False),
+    "ERFC_DOUBLE": (
+        "log2(erfc(x) exp(x x) / t) of t = 1/(1 + x/2), x <= 10.2",
+        lambda t: math.log2(math.erfc(2 / t - 2)) + (2 / t - 2) ** 2 / math.log(2) - math.log2(t),
+        1 / 6.1,
+        1,
+        12,
+        False,
+    ),
     "TANH_NEAR": ("tanh(x)/x of x*x, x <= 0.6", even(math.tanh, 1), 0, 0.36, 5, True),
     "SINH_NEAR": ("sinh(x)/x of x*x, x <= 1", even(math.sinh, 1), 0, 1, 4, True),
     "EXPM1": ("expm1(x)/x, |x| <= 0.36", lambda x: math.expm1(x) / x if abs(x) > 1e-9 else 1, -0.36, 0.36, 6, True),
     "SIN": ("sin(x)/x of x*x, x <= 0.8", even(math.sin, 1), 0, 0.64, 3, True),
     "COS": ("cos(x) of x*x, x <= 0.8", lambda t: math.cos(math.sqrt(t)), 0, 0.64, 4, True),
+    "ASIN": ("asin(x)/x of x*x, x <= 1/2", even(math.asin, 1), 0, 0.25, 5, True),
     "ATAN": ("atan(x)/x of x*x, x <= 1", even(math.atan, 1), 0, 1, 10, True),
     "LOG2": (
         "log2(m)/(s) of s*s with s = (m-1)/(m+1), sqrt(1/2) <= m <= sqrt(2)",
@@ -82,6 +91,6 @@ def two_over_pi(pieces: int) -> list[int]:
 if __name__ == "__main__":
     print(f"TWO_OVER_PI = ({', '.join(f'0x{one:06X}' for one in two_over_pi(8))})")
     for name, (text, function, low, high, degree, relative) in TABLE.items():
-        coefficients, error = fit(function, low, high, degree, relative)
+        coefficients, error = fit(function, low, high, degree, relative, name.endswith("DOUBLE"))
         print(f"# {text}; {'relative' if relative else 'absolute'} error {error:.1e} = 2^{math.log2(error):.1f}")
         print(f"{name} = ({', '.join(map(repr, coefficients))})")

@@ -29,11 +29,14 @@ _FORMULAS: dict[str, Callable[[Num, Grade], Num]] = {
     for name in (
         *("exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sqrt", "rsqrt", "cbrt"),
         *("tanh", "erf", "erfc", "sinh", "cosh", "sin", "cos", "tan", "atan"),
+        *("asin", "acos", "asinh", "acosh", "atanh"),
     )
 }
-_NO_SINGLE = ("math.erfc",)
-# f32 results that end in f16 or bf16 and may be of v_exp and v_rcp grade; erf is not, as 1 + erf(x) cancels.
-_LOOSE = frozenset(_FORMULAS) - {"math.erf", "math.atan", "math.sin", "math.cos", "math.tan"}
+_FORMULAS_OF_TWO = {"math.atan2": functions.atan2, "arith.remf": functions.remainder}
+# f32 results that end in f16 or bf16 and may be of v_exp and v_rcp grade; erf is not, as 1 + erf(x) cancels. Inverse
+# functions are not either: their narrow formulas count on the few values near 1 that a narrow operand has.
+_EXACT = ("erf", "sin", "cos", "tan", "asin", "acos", "atan", "asinh", "acosh", "atanh")
+_LOOSE = frozenset(_FORMULAS) - {f"math.{name}" for name in _EXACT}
 # Ops that lower well in every float type, or (WIDENED) in f32 only.
 _NATIVE = ("math.absf", "math.copysign", "math.fma", "math.isnan", "math.absi", "math.ctlz", "math.cttz", "math.ctpop")
 _WIDENED = ("math.floor", "math.ceil", "math.trunc", "math.round", "math.roundeven")
@@ -109,6 +112,8 @@ def _job(op: ir.Operation, grades: Grades) -> Job | None:
         return (
             None if grade is Grade.SINGLE and op.name in ("math.exp", "math.log", "math.sqrt") else _formula(op, grade)
         )
+    if op.name in _FORMULAS_OF_TWO:
+        return _formula_of_two(op, _grade(op, kind, grades))
     if op.name in _NATIVE:
         return None
     if op.name in _WIDENED:
@@ -128,7 +133,7 @@ def _job(op: ir.Operation, grades: Grades) -> Job | None:
 
 
 def _grade(op: ir.Operation, kind: str, grades: Grades) -> Grade:
-    """The grade of a formula. Raises CompileError when there is no formula of that grade."""
+    """The grade of a formula. Raises CompileError for a type that no formula is for."""
     if kind in _NARROW:
         grade = _NARROW[kind]
     elif kind == "f32":
@@ -138,14 +143,20 @@ def _grade(op: ir.Operation, kind: str, grades: Grades) -> Grade:
         grade = loose if loose is Grade.SINGLE else Grade.HALF if flushed else Grade.BFLOAT
     else:
         raise _refused(op, f"is on {kind}, and kernels compute in f32; cast to f32 before it")
-    if op.name in _NO_SINGLE and grade is Grade.SINGLE:
-        raise _refused(op, f"has no expansion for {kind}; cast to f16 before it")
     return grade
 
 
 def _formula(op: ir.Operation, grade: Grade) -> Job:
     def build() -> list[ir.Value]:
         return [_narrow(op, _FORMULAS[op.name](_wide(op, op.operands[0]), grade))]
+
+    return build
+
+
+def _formula_of_two(op: ir.Operation, grade: Grade) -> Job:
+    def build() -> list[ir.Value]:
+        first, second = (_wide(op, operand) for operand in op.operands)
+        return [_narrow(op, _FORMULAS_OF_TWO[op.name](first, second, grade))]
 
     return build
 
@@ -256,7 +267,7 @@ def _narrow(op: ir.Operation, result: Num) -> ir.Value:
 
 
 def _refused(op: ir.Operation, reason: str) -> CompileError:
-    return CompileError(f"'{op.name}' {reason}", str(op.location))
+    return CompileError(f"{ExpandMath.name}: '{op.name}' {reason}", str(op.location))
 
 
 def _is_float64(op: ir.Operation) -> bool:

@@ -13,7 +13,7 @@ import enum
 import math
 
 from rocfuse.transforms import polynomials as poly
-from rocfuse.transforms.math_builder import Num
+from rocfuse.transforms.math_builder import Flag, Num
 
 LOG2_E = 1 / math.log(2)
 LN2 = math.log(2)
@@ -107,8 +107,17 @@ def erf(x: Num, grade: Grade) -> Num:
 
 
 def erfc(x: Num, grade: Grade) -> Num:
-    """2**Q(|x|), reflected for x < 0; 0 where it is below the smallest denormal. HALF and BFLOAT only."""
+    """2**Q(|x|), reflected for x < 0; 0 where it is below the smallest denormal.
+
+    SINGLE is in f64: 2**(Q(t) - x x log2 e) t with t = 1/(1 + |x|/2); beyond 10.2 it rounds to 0.
+    """
     a = abs(x)
+    if grade is Grade.SINGLE:
+        d = a.compare("ogt", 10.2).select(10.2, a).to_double()
+        t = 1.0 / d.fma(0.5, 1.0)
+        size = _double_exp2((d * d).fma(-LOG2_E, t.polynomial(poly.ERFC_DOUBLE))) * t
+        size = x.compare("olt", 0.0).select(2.0 - size, size).to_single()
+        return x.compare("uno", x).select(x, size)
     half = grade is Grade.HALF
     power = exp2(a.polynomial(poly.ERFC_HALF if half else poly.ERFC_BFLOAT), grade)
     power = a.compare("ogt", 4.3 if half else 10.0).select(0.0, power)
@@ -240,6 +249,102 @@ def atan(x: Num, grade: Grade) -> Num:
     return large.select(math.pi / 2 - p, p).copysign(x)
 
 
+def atan2(y: Num, x: Num, grade: Grade) -> Num:
+    """The angle of the point (x, y): atan of the smaller over the larger size, put into its octant."""
+    tall, left = abs(y).compare("ogt", abs(x)), x.builder.constant(1.0).copysign(x).compare("olt", 0.0)
+    low, high = tall.select(abs(x), abs(y)), tall.select(abs(y), abs(x))
+    u = divide(low, high, grade)
+    u = high.compare("oeq", 0.0).select(0.0, low.compare("oeq", INFINITY).select(1.0, u))
+    p = u * (u * u).polynomial(poly.ATAN)
+    p = tall.select(math.pi / 2 - p, p)
+    return x.compare("uno", y).select(NAN, left.select(math.pi - p, p).copysign(y))
+
+
+def _asin_parts(x: Num, grade: Grade) -> tuple[Flag, Num, Num]:
+    """Whether |x| <= 1/2, asin(x) if so, and asin(sqrt((1 - |x|)/2)) if not: NaN beyond 1."""
+    a = abs(x)
+    t = (1.0 - a) * 0.5
+    root = t.sqrt() if grade is Grade.SINGLE else t.hardware_sqrt()
+    return a.compare("ole", 0.5), x * (x * x).polynomial(poly.ASIN), root * t.polynomial(poly.ASIN)
+
+
+def asin(x: Num, grade: Grade) -> Num:
+    """A polynomial up to 1/2, and pi/2 less twice the arc of the half angle above."""
+    small, near, half = _asin_parts(x, grade)
+    return small.select(near, half.fma(-2.0, math.pi / 2).copysign(x))
+
+
+def acos(x: Num, grade: Grade) -> Num:
+    """pi/2 - asin(x) up to 1/2, and twice the arc of the half angle above, from pi for x < 0."""
+    small, near, half = _asin_parts(x, grade)
+    far = x.compare("olt", 0.0).select(half.fma(-2.0, math.pi), half * 2.0)
+    return small.select(math.pi / 2 - near, far)
+
+
+def asinh(x: Num, grade: Grade) -> Num:
+    """log(|x| + sqrt(x x + 1)), in f64 for SINGLE; near 0 by its series, as the logarithm cancels."""
+    a = abs(x)
+    if grade is Grade.SINGLE:
+        far = _double_log(_plus_root(a.to_double(), 1.0)).to_single()
+        far = a.compare("olt", INFINITY).select(far, a).copysign(x)
+        return a.compare("olt", 2.0**-8).select(x * (x * x).polynomial((3 / 40, -1 / 6, 1.0)), far)
+    near = x * (x * x).polynomial((3 / 40, -1 / 6, 1.0))
+    large = a.compare("ogt", 2.0**20)  # beyond, x x could overflow and 1 is nothing to it
+    whole = large.select(a, a + a.fma(a, 1.0).hardware_sqrt()).hardware_log2() + large.select(1.0, 0.0)
+    return a.compare("olt", 0.25).select(near, (whole * LN2).copysign(x))
+
+
+def acosh(x: Num, grade: Grade) -> Num:
+    """log(x + sqrt(x x - 1)), in f64 for SINGLE; NaN below 1."""
+    if grade is Grade.SINGLE:
+        inside = x.compare("ogt", 1.0) & x.compare("olt", INFINITY)
+        far = _double_log(_plus_root(inside.select(x, 2.0).to_double(), -1.0)).to_single()
+        edge = x.compare("oeq", 1.0).select(0.0, x.compare("olt", 1.0).select(NAN, x))
+        return inside.select(far, edge)
+    large = x.compare("ogt", 2.0**20)
+    whole = large.select(x, x + ((x - 1.0) * (x + 1.0)).hardware_sqrt())
+    # log2 of a number below 1 is that of no result
+    whole = x.compare("olt", 1.0).select(NAN, whole)
+    return (whole.hardware_log2() + large.select(1.0, 0.0)) * LN2
+
+
+def atanh(x: Num, grade: Grade) -> Num:
+    """Half the logarithm of (1 + |x|)/(1 - |x|), in f64 for SINGLE; near 0 by its series. NaN beyond 1."""
+    a = abs(x)
+    if grade is Grade.SINGLE:
+        d = a.compare("olt", 1.0).select(a, 0.5).to_double()
+        far = (_double_log((d + 1.0) / (1.0 - d)) * 0.5).to_single()
+        far = a.compare("olt", 1.0).select(far, a.compare("oeq", 1.0).select(INFINITY, NAN)).copysign(x)
+        return a.compare("olt", 2.0**-8).select(x * (x * x).polynomial((1 / 5, 1 / 3, 1.0)), far)
+    near = x * (x * x).polynomial((1 / 7, 1 / 5, 1 / 3, 1.0))
+    far = ((a + 1.0).hardware_log2() - (1.0 - a).hardware_log2()) * (LN2 / 2)
+    return a.compare("olt", 0.125).select(near, far.copysign(x))
+
+
+def _plus_root(a: Num, one: float) -> Num:
+    """a + sqrt(a a + one) of an f64 a with a positive radicand: an f32 root and a step of Newton's; 2 a from 2**20."""
+    large = a.compare("ogt", 2.0**20)
+    square = large.select(1.0, a.fma(a, one))
+    root = square.to_single().sqrt().to_double()
+    return a + large.select(a, (root + square / root) * 0.5)
+
+
+def remainder(x: Num, y: Num, grade: Grade) -> Num:
+    """C's fmod, which is exact: |x| modulo |y| 2**(48 k) for falling k, in f64.
+
+    A quotient is rounded to nearest; that it may be the next whole number does not matter, as the rest is exact all the
+    same and at most a bit more than half of the modulus. An f16 quotient is below 2**41 and takes one step.
+    """
+    a, b = abs(x), abs(y)
+    rest, modulus = a.to_double(), b.to_double()
+    inverse = 1.0 / modulus
+    for k in range(0 if grade is Grade.HALF else 5, -1, -1):
+        quotient = (rest * (inverse * 2.0 ** (-48 * k))).round_even()
+        rest = (-quotient).fma(modulus * 2.0 ** (48 * k), rest)
+    rest = rest.compare("olt", 0.0).select(rest + modulus, rest)
+    return a.compare("olt", b).select(a, rest.to_single()).copysign(x)
+
+
 def power(x: Num, y: Num, grade: Grade) -> Num:
     """x**y as 2**(y log2|x|), with C's special cases; for SINGLE the logarithm and the power are in f64."""
     if grade is not Grade.SINGLE:
@@ -251,20 +356,32 @@ def power(x: Num, y: Num, grade: Grade) -> Num:
     return _power_cases(x, y, x.compare("uno", y).select(NAN, size))
 
 
-def _double_power(x: Num, y: Num) -> Num:
-    """x**y for f64 x > 0 within 2**-36, at least 2**-300 and at most 2**300.
-
-    log2(m) = 2/ln2 (s + s**3/3 + s**5/5 + ...) with s = (m-1)/(m+1); 2**f by its Taylor series.
-    """
+def _double_log2(x: Num) -> Num:
+    """log2(x) of a normal f64 x > 0: 2/ln2 (s + s**3/3 + s**5/5 + ...) with s = (m-1)/(m+1), within 2**-48."""
     exponent, m = x.split_exponent()
     s = (m - 1.0) / (m + 1.0)
     series = (s * s).polynomial([2 * LOG2_E / (2 * k + 1) for k in range(8, -1, -1)])
-    product = y * s.fma(series, exponent)
+    return s.fma(series, exponent)
+
+
+def _double_log(x: Num) -> Num:
+    """The natural logarithm of a normal f64 x > 0."""
+    return _double_log2(x) * LN2
+
+
+def _double_exp2(x: Num) -> Num:
+    """2**x of an f64 |x| < 1000 within 2**-36, by its Taylor series."""
+    n = x.round_even()
+    taylor = [LN2**k / math.factorial(k) for k in range(10, -1, -1)]
+    return (x - n).polynomial(taylor) * n.power_of_two()
+
+
+def _double_power(x: Num, y: Num) -> Num:
+    """x**y for f64 x > 0 within 2**-36, at least 2**-300 and at most 2**300."""
+    product = y * _double_log2(x)
     product = product.compare("ogt", 300.0).select(300.0, product)
     product = product.compare("olt", -300.0).select(-300.0, product)
-    n = product.round_even()
-    taylor = [LN2**k / math.factorial(k) for k in range(10, -1, -1)]
-    return (product - n).polynomial(taylor) * n.power_of_two()
+    return _double_exp2(product)
 
 
 def _power_cases(x: Num, y: Num, size: Num) -> Num:

@@ -1,4 +1,5 @@
-"""Coefficients of the minimax polynomials in math_functions.py, highest power first, each exactly an f32.
+"""Coefficients of the minimax polynomials in math_functions.py, highest power first, each exactly an f32, but for
+those of a name that ends in DOUBLE.
 
 Made by bench/fit_polynomials.py (Lawson's reweighted least squares in float64, then rounded to f32); the error beside
 each is the largest after rounding.
@@ -61,6 +62,22 @@ ERFC_BFLOAT = (
     -1.62358820438385,
     -0.0002751289284788072,
 )
+# log2(erfc(x) exp(x x) / t) of t = 1/(1 + x/2), x <= 10.2; absolute error 2.2e-10 = 2^-32.1
+ERFC_DOUBLE = (
+    0.2644177346907807,
+    -1.953690192347729,
+    6.2509016275991485,
+    -11.18842253893819,
+    12.086970143839388,
+    -8.096457693300186,
+    3.715285584487156,
+    -1.490807835675181,
+    0.1775438369318441,
+    0.07145581049631296,
+    0.5461678091812675,
+    1.442374964154435,
+    -1.8257392508944168,
+)
 # tanh(x)/x of x*x, x <= 0.6; relative error 4.9e-09 = 2^-27.6
 TANH_NEAR = (
     -0.005852168425917625,
@@ -101,6 +118,15 @@ COS = (
     -0.00138863455504179,
     0.041666608303785324,
     -0.5,
+    1.0,
+)
+# asin(x)/x of x*x, x <= 1/2; relative error 1.0e-08 = 2^-26.5
+ASIN = (
+    0.04263564199209213,
+    0.023858172819018364,
+    0.045550182461738586,
+    0.07494434714317322,
+    0.1666679084300995,
     1.0,
 )
 # atan(x)/x of x*x, x <= 1; relative error 3.0e-08 = 2^-25.0
