@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import ml_dtypes
 import numpy as np
 from mlir import ir, runtime
-from mlir.dialects import linalg
+from mlir.dialects import arith, linalg, math
 from mlir.execution_engine import ExecutionEngine
 from mlir.passmanager import PassManager
 
@@ -132,11 +132,13 @@ def execute(module: ir.Module, arrays: Sequence[np.ndarray], name: str = "") -> 
     _, results = signature(function)
     arguments = check_arguments(function, arrays)
     outputs = [np.zeros(tuple(type_.shape), numpy_type(type_.element_type)) for type_ in results]
+    location = function.location
     function.attributes["llvm.emit_c_interface"] = ir.UnitAttr.get(context=module.context)
     if _has_bits(module):
         run_passes(module, "linalg-fuse-elementwise-ops,canonicalize")
         if _has_bits(module):
             raise CompileError("the CPU reference cannot keep a tensor of i1 in memory", str(function.location))
+    _widen_fma(module)
     run_passes(module, _WIDENING)
     _keep_roundings(module)
     returned = [str(value) for value in function.regions[0].blocks[0].operations[-1].operands]
@@ -147,8 +149,32 @@ def execute(module: ir.Module, arrays: Sequence[np.ndarray], name: str = "") -> 
     run_passes(module, ",".join(_LOWERING))
     engine = ExecutionEngine(module, opt_level=2, enable_object_dump=False)
     descriptors = [runtime.get_ranked_memref_descriptor(array) for array in arguments + outputs]
-    engine.invoke(symbol, *(ctypes.pointer(ctypes.pointer(one)) for one in descriptors))
+    try:
+        engine.invoke(symbol, *(ctypes.pointer(ctypes.pointer(one)) for one in descriptors))
+    except RuntimeError as error:  # the JIT lacks a symbol that the code calls, and names it on stderr
+        raise CompileError(
+            f"the CPU reference cannot link the program: {error}; an op calls a run-time function that is not there",
+            str(location),
+        ) from error
     return outputs
+
+
+def _widen_fma(module: ir.Module) -> None:
+    """Evaluate f16 and bf16 `math.fma` in f32: upstream's widening leaves it, and its code calls a run-time library."""
+    found: list[ir.Operation] = []
+
+    def visit(op: ir.Operation) -> ir.WalkResult:
+        if op.name == "math.fma" and str(op.results[0].type) in ("f16", "bf16"):
+            found.append(op)
+        return ir.WalkResult.ADVANCE
+
+    module.operation.walk(visit)
+    for op in found:
+        with ir.InsertionPoint(op), op.location:
+            wide = ir.F32Type.get()
+            result = math.fma(*(arith.extf(wide, operand) for operand in op.operands))
+            op.results[0].replace_all_uses_with(arith.truncf(op.results[0].type, result))
+        op.erase()
 
 
 def _has_bits(module: ir.Module) -> bool:

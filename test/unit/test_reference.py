@@ -82,6 +82,27 @@ def test_f16_math_is_evaluated_in_f32_and_rounded_once():
     assert np.array_equal(reference.evaluate(text, [x]).rounded[0], np.exp(tanh.astype(np.float64)).astype(np.float16))
 
 
+@pytest.mark.parametrize("kind", ["f16", "bf16"])
+def test_narrow_fused_multiply_adds_are_evaluated_in_f32(kind):
+    text = elementwise(f"%r = math.fma %x0, %x1, %x0 : {kind}\nlinalg.yield %r : {kind}", kind, 2)
+    x, y = (np.array(one).astype(TYPES[kind]) for one in ([1.3, -0.7, 30.0, 1e-4], [0.3, 7.1, -2.2, 5.0]))
+    found, wide = reference.evaluate(text, [x, y]), x.astype(np.float32)
+    assert np.array_equal(found.rounded[0], (wide * y.astype(np.float32) + wide).astype(TYPES[kind]))
+
+
+def test_a_run_time_function_that_is_missing_is_an_error_of_the_program():
+    text = """func.func private @missing(f32) -> f32
+    func.func @f(%x: tensor<4xf32>) -> tensor<4xf32> {
+      %c = arith.constant 0 : index
+      %e = tensor.extract %x[%c] : tensor<4xf32>
+      %y = func.call @missing(%e) : (f32) -> f32
+      %r = tensor.insert %y into %x[%c] : tensor<4xf32>
+      return %r : tensor<4xf32>
+    }"""
+    with pytest.raises(CompileError, match="cannot link the program"):
+        reference.evaluate_module_text(text, [np.zeros(4, np.float32)])
+
+
 def test_a_cast_constant_keeps_its_rounded_value_in_float64():
     text = elementwise(
         "%c = arith.constant 1.702 : f64\n%h = arith.truncf %c : f64 to f16\n%k = arith.constant 0.1 : f16\n"
