@@ -25,10 +25,13 @@ from rocfuse.transforms.matching import (
     scalar_constant,
     static_slice,
     structured,
+    sums_by_constant,
 )
 from rocfuse.transforms.products import FLOATS
 from rocfuse.transforms.refused import Refused
 from rocfuse.transforms.views import View, memory_view
+
+CONSTANT_OPERAND = "an operand of the product is a constant; operands must be function arguments: pass it as one"
 
 
 @dataclass(eq=False)
@@ -204,12 +207,16 @@ def _reduces(op: ir.Operation) -> str:
 def _why_not(op: ir.Operation) -> str:
     """Why an op between products and results cannot be part of the combine."""
     view = structured(op)
+    if op.name.startswith("linalg.") and any(inner.name == "linalg.index" for inner in nested_ops(op)):
+        return f"{op.name} reads its place by linalg.index; the combine is the same everywhere: pass a tensor instead"
     if op.name == "tensor.extract_slice":
         numbers = static_slice(op)
         if numbers is None:
             return "a slice of the result at a place that is not constant; make offsets and sizes constant"
         step = next(stride for stride in numbers.strides if stride != 1)
         return f"a slice with a step of {step} (need 1): interleaved columns; store the halves apart"
+    if sums_by_constant(op):
+        return CONSTANT_OPERAND
     if view is not None and view.reductions:
         return f"{op.name} {_reduces(op)} after the product; the combine is elementwise: reduce in another kernel"
     if op.name in RESHAPES:

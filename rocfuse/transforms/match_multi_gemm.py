@@ -11,7 +11,7 @@ from mlir import ir
 from rocfuse.analysis.contraction import ROLE_ORDER, Role, Roles
 from rocfuse.analysis.slices import Access, Index, identity, through_map
 from rocfuse.diagnostics import Refusal
-from rocfuse.transforms.combine import Collector, Node, OperandNode, ProductNode
+from rocfuse.transforms.combine import CONSTANT_OPERAND, Collector, Node, OperandNode, ProductNode
 from rocfuse.transforms.matching import (
     DYNAMIC,
     RESHAPES,
@@ -24,6 +24,7 @@ from rocfuse.transforms.matching import (
     is_static_tensor,
     nested_ops,
     shape_of,
+    sums_by_constant,
 )
 from rocfuse.transforms.products import FLOATS, Product, match_product
 from rocfuse.transforms.refused import Refused
@@ -78,6 +79,10 @@ def _the_function(module: ir.Module) -> ir.Operation:
     if not holding:
         where = bodies[0] if bodies else module.operation
         for op in (op for one in bodies for op in nested_ops(one) if is_reduction(op)):
+            if any(isinstance(value.type, ir.MemRefType) for value in op.operands):
+                raise Refused(op, f"{op.name} on buffers; tensors are needed: compile the program before bufferization")
+            if sums_by_constant(op):
+                raise Refused(op, CONSTANT_OPERAND)
             raise Refused(op, f"nothing to fuse: {op.name} is no product of two tensors (a convolution, a sum?)")
         raise Refused(where, "nothing to fuse: no product of two tensors; a linalg or tosa matmul is needed")
     if len(bodies) > 1:

@@ -190,6 +190,13 @@ def is_reduction(op: ir.Operation) -> bool:
     return any("reduction" in str(kind) for kind in ir.ArrayAttr(op.attributes["iterator_types"]))
 
 
+def sums_by_constant(op: ir.Operation) -> bool:
+    """Whether `op` sums one tensor times a constant: what is left of a product when an operand of it is a constant."""
+    inputs = len(op.operands) - len(op.results)
+    factors = [operand for inner in nested_ops(op) if inner.name == "arith.mulf" for operand in inner.operands]
+    return is_reduction(op) and inputs == 1 and any(scalar_constant(factor) is not None for factor in factors)
+
+
 def reassociation(op: ir.Operation) -> list[list[int]]:
     """The groups of an expand_shape or collapse_shape."""
     groups = ir.ArrayAttr(op.attributes["reassociation"])

@@ -141,6 +141,9 @@ def _passes_slices(op: ir.Operation) -> bool:
 
 def _verdict(region: _Region, others: list[ir.Operation]) -> Refusal | None:
     """Why a sliced product cannot be split, if so."""
+    for op in region.chain:
+        if not all(is_static_tensor(result) for result in op.results):
+            return _refusal(op, f"the sliced product {op.results[0].type} has dynamic dims; make its shape static")
     for op in region.slices:
         numbers = static_slice(op)
         if numbers is None:
@@ -150,9 +153,6 @@ def _verdict(region: _Region, others: list[ir.Operation]) -> Refusal | None:
             return _refusal(
                 op, f"the product is sliced with a step of {step} (need 1): interleaved columns; store the halves apart"
             )
-    for op in region.chain:
-        if not all(is_static_tensor(result) for result in op.results):
-            return _refusal(op, f"the sliced product {op.results[0].type} has dynamic dims; make its shape static")
     for op in region.slices:
         cut = _cut_reshape(op, region.chain)
         if cut is not None:

@@ -105,7 +105,9 @@ def trace_operand(value: ir.Value, access: Access, reader: ir.Operation) -> View
         if op.name in RESHAPES and memory_view(value) is not None:
             break
         if op.name == "arith.constant":
-            raise Refused(reader, "an operand of the product is a constant tensor; pass it as an argument")
+            raise Refused(
+                reader, "an operand of the product is a constant; operands must be function arguments: pass it as one"
+            )
         moved = _through_copy(op, access)
         if moved is None:
             raise Refused(

@@ -56,3 +56,20 @@ func.func @table(%x: tensor<5x7xf16>, %w: tensor<7x2xf16>, %c: tensor<5x2xf32>) 
   %r = arith.mulf %p, %t : tensor<5x2xf32>
   return %r : tensor<5x2xf32>
 }
+
+// -----
+
+func.func @place(%x: tensor<5x7xf16>, %w: tensor<7x6xf16>, %c: tensor<5x6xf32>) -> tensor<5x6xf32> {
+  %p = linalg.matmul ins(%x, %w : tensor<5x7xf16>, tensor<7x6xf16>) outs(%c : tensor<5x6xf32>) -> tensor<5x6xf32>
+  // expected-remark @below {{linalg.generic reads its place by linalg.index; the combine is the same everywhere: pass a tensor instead}}
+  %r = linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i, j)>],
+                       iterator_types = ["parallel", "parallel"]} ins(%p : tensor<5x6xf32>) outs(%c : tensor<5x6xf32>) {
+  ^bb0(%e: f32, %o: f32):
+    %n = linalg.index 1 : index
+    %k = arith.index_cast %n : index to i32
+    %f = arith.sitofp %k : i32 to f32
+    %q = arith.mulf %e, %f : f32
+    linalg.yield %q : f32
+  } -> tensor<5x6xf32>
+  return %r : tensor<5x6xf32>
+}

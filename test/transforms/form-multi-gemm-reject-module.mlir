@@ -40,3 +40,11 @@ func.func @effect(%x: tensor<5x7xf16>, %w: tensor<7x6xf16>, %c: tensor<5x6xf32>)
   call @print(%p) : (tensor<5x6xf32>) -> ()
   return %p : tensor<5x6xf32>
 }
+
+// -----
+
+func.func @buffers(%x: memref<5x7xf16>, %w: memref<7x6xf16>, %c: memref<5x6xf32>) {
+  // expected-remark @below {{linalg.generic on buffers; tensors are needed: compile the program before bufferization}}
+  linalg.matmul ins(%x, %w : memref<5x7xf16>, memref<7x6xf16>) outs(%c : memref<5x6xf32>)
+  return
+}

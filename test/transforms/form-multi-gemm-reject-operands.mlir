@@ -37,3 +37,23 @@ func.func @dynamic(%x: tensor<?x7xf16>, %w: tensor<7x6xf16>, %c: tensor<?x6xf32>
   %p = linalg.matmul ins(%x, %w : tensor<?x7xf16>, tensor<7x6xf16>) outs(%c : tensor<?x6xf32>) -> tensor<?x6xf32>
   return %p : tensor<?x6xf32>
 }
+
+// -----
+
+func.func @constant(%x: tensor<5x7xf16>, %c: tensor<5x6xf32>) -> tensor<5x6xf32> {
+  %w = arith.constant dense<2.0> : tensor<7x6xf16>
+  // expected-remark @below {{an operand of the product is a constant; operands must be function arguments: pass it as one}}
+  %p = linalg.matmul ins(%x, %w : tensor<5x7xf16>, tensor<7x6xf16>) outs(%c : tensor<5x6xf32>) -> tensor<5x6xf32>
+  return %p : tensor<5x6xf32>
+}
+
+// -----
+
+func.func @constant_beside_a_product(%x: tensor<5x7xf16>, %v: tensor<7x6xf16>, %c: tensor<5x6xf32>) -> tensor<5x6xf32> {
+  %w = arith.constant dense<2.0> : tensor<7x6xf16>
+  %p = linalg.matmul ins(%x, %v : tensor<5x7xf16>, tensor<7x6xf16>) outs(%c : tensor<5x6xf32>) -> tensor<5x6xf32>
+  // expected-remark @below {{an operand of the product is a constant; operands must be function arguments: pass it as one}}
+  %q = linalg.matmul ins(%x, %w : tensor<5x7xf16>, tensor<7x6xf16>) outs(%c : tensor<5x6xf32>) -> tensor<5x6xf32>
+  %r = arith.addf %p, %q : tensor<5x6xf32>
+  return %r : tensor<5x6xf32>
+}

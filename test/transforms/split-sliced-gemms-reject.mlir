@@ -39,3 +39,12 @@ func.func @dynamic_rows(%x: tensor<?x7xf16>, %w: tensor<7x12xf16>, %c: tensor<?x
   %a = tensor.extract_slice %p[0, 0] [5, 6] [1, 1] : tensor<?x12xf32> to tensor<5x6xf32>
   return %a : tensor<5x6xf32>
 }
+
+// -----
+
+func.func @dynamic_slice(%x: tensor<?x7xf16>, %w: tensor<7x12xf16>, %c: tensor<?x12xf32>, %m: index) -> tensor<?x6xf32> {
+  // expected-remark @below {{the sliced product tensor<?x12xf32> has dynamic dims}}
+  %p = linalg.matmul ins(%x, %w : tensor<?x7xf16>, tensor<7x12xf16>) outs(%c : tensor<?x12xf32>) -> tensor<?x12xf32>
+  %a = tensor.extract_slice %p[0, 0] [%m, 6] [1, 1] : tensor<?x12xf32> to tensor<?x6xf32>
+  return %a : tensor<?x6xf32>
+}
