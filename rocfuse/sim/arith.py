@@ -83,8 +83,10 @@ def div_scale(s0: Array, s1: Array, s2: Array) -> tuple[Array, Array]:
     rules.append(exponent(s2) <= tiny)
     up, down = ldexp(s0, np.full(s0.shape, step)), ldexp(s0, np.full(s0.shape, -step))
     on_denominator, on_numerator = np.where(s0 == s1, up, s0), np.where(s0 == s2, up, s0)
+    # the guide scales this denominator up, past the range; what v_div_fmas undoes is the quotient of one scaled down
+    both_small = np.where(s0 == s1, down, s0)
     nan = np.full(s0.shape, np.nan, s0.dtype)
-    value = np.select(rules, [nan, on_denominator, up, on_denominator, down, on_numerator, up], s0).astype(s0.dtype)
+    value = np.select(rules, [nan, on_denominator, up, both_small, down, on_numerator, up], s0).astype(s0.dtype)
     off, on = np.zeros(s0.shape, bool), np.ones(s0.shape, bool)
     return value, np.select(rules, [off, on, off, on, off, on, off], off)
 
