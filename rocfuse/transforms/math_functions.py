@@ -14,6 +14,7 @@ import math
 
 from rocfuse.transforms import polynomials as poly
 from rocfuse.transforms.math_builder import Flag, Num
+from rocfuse.transforms.math_double import double_exp2, double_log, double_log2, plus_root
 
 LOG2_E = 1 / math.log(2)
 LN2 = math.log(2)
@@ -115,7 +116,7 @@ def erfc(x: Num, grade: Grade) -> Num:
     if grade is Grade.SINGLE:
         d = a.compare("ogt", 10.2).select(10.2, a).to_double()
         t = 1.0 / d.fma(0.5, 1.0)
-        size = _double_exp2((d * d).fma(-LOG2_E, t.polynomial(poly.ERFC_DOUBLE))) * t
+        size = double_exp2((d * d).fma(-LOG2_E, t.polynomial(poly.ERFC_DOUBLE))) * t
         size = x.compare("olt", 0.0).select(2.0 - size, size).to_single()
         return x.compare("uno", x).select(x, size)
     half = grade is Grade.HALF
@@ -285,7 +286,7 @@ def asinh(x: Num, grade: Grade) -> Num:
     """log(|x| + sqrt(x x + 1)), in f64 for SINGLE; near 0 by its series, as the logarithm cancels."""
     a = abs(x)
     if grade is Grade.SINGLE:
-        far = _double_log(_plus_root(a.to_double(), 1.0)).to_single()
+        far = double_log(plus_root(a.to_double(), 1.0)).to_single()
         far = a.compare("olt", INFINITY).select(far, a).copysign(x)
         return a.compare("olt", 2.0**-8).select(x * (x * x).polynomial((3 / 40, -1 / 6, 1.0)), far)
     near = x * (x * x).polynomial((3 / 40, -1 / 6, 1.0))
@@ -298,7 +299,7 @@ def acosh(x: Num, grade: Grade) -> Num:
     """log(x + sqrt(x x - 1)), in f64 for SINGLE; NaN below 1."""
     if grade is Grade.SINGLE:
         inside = x.compare("ogt", 1.0) & x.compare("olt", INFINITY)
-        far = _double_log(_plus_root(inside.select(x, 2.0).to_double(), -1.0)).to_single()
+        far = double_log(plus_root(inside.select(x, 2.0).to_double(), -1.0)).to_single()
         edge = x.compare("oeq", 1.0).select(0.0, x.compare("olt", 1.0).select(NAN, x))
         return inside.select(far, edge)
     large = x.compare("ogt", 2.0**20)
@@ -313,20 +314,12 @@ def atanh(x: Num, grade: Grade) -> Num:
     a = abs(x)
     if grade is Grade.SINGLE:
         d = a.compare("olt", 1.0).select(a, 0.5).to_double()
-        far = (_double_log((d + 1.0) / (1.0 - d)) * 0.5).to_single()
+        far = (double_log((d + 1.0) / (1.0 - d)) * 0.5).to_single()
         far = a.compare("olt", 1.0).select(far, a.compare("oeq", 1.0).select(INFINITY, NAN)).copysign(x)
         return a.compare("olt", 2.0**-8).select(x * (x * x).polynomial((1 / 5, 1 / 3, 1.0)), far)
     near = x * (x * x).polynomial((1 / 7, 1 / 5, 1 / 3, 1.0))
     far = ((a + 1.0).hardware_log2() - (1.0 - a).hardware_log2()) * (LN2 / 2)
     return a.compare("olt", 0.125).select(near, far.copysign(x))
-
-
-def _plus_root(a: Num, one: float) -> Num:
-    """a + sqrt(a a + one) of an f64 a with a positive radicand: an f32 root and a step of Newton's; 2 a from 2**20."""
-    large = a.compare("ogt", 2.0**20)
-    square = large.select(1.0, a.fma(a, one))
-    root = square.to_single().sqrt().to_double()
-    return a + large.select(a, (root + square / root) * 0.5)
 
 
 def remainder(x: Num, y: Num, grade: Grade) -> Num:
@@ -356,32 +349,12 @@ def power(x: Num, y: Num, grade: Grade) -> Num:
     return _power_cases(x, y, x.compare("uno", y).select(NAN, size))
 
 
-def _double_log2(x: Num) -> Num:
-    """log2(x) of a normal f64 x > 0: 2/ln2 (s + s**3/3 + s**5/5 + ...) with s = (m-1)/(m+1), within 2**-48."""
-    exponent, m = x.split_exponent()
-    s = (m - 1.0) / (m + 1.0)
-    series = (s * s).polynomial([2 * LOG2_E / (2 * k + 1) for k in range(8, -1, -1)])
-    return s.fma(series, exponent)
-
-
-def _double_log(x: Num) -> Num:
-    """The natural logarithm of a normal f64 x > 0."""
-    return _double_log2(x) * LN2
-
-
-def _double_exp2(x: Num) -> Num:
-    """2**x of an f64 |x| < 1000 within 2**-36, by its Taylor series."""
-    n = x.round_even()
-    taylor = [LN2**k / math.factorial(k) for k in range(10, -1, -1)]
-    return (x - n).polynomial(taylor) * n.power_of_two()
-
-
 def _double_power(x: Num, y: Num) -> Num:
     """x**y for f64 x > 0 within 2**-36, at least 2**-300 and at most 2**300."""
-    product = y * _double_log2(x)
+    product = y * double_log2(x)
     product = product.compare("ogt", 300.0).select(300.0, product)
     product = product.compare("olt", -300.0).select(-300.0, product)
-    return _double_exp2(product)
+    return double_exp2(product)
 
 
 def _power_cases(x: Num, y: Num, size: Num) -> Num:
