@@ -50,7 +50,7 @@ class Pass:
 
     def run(self, module: ir.Module, context: PassContext) -> None:
         """Rewrite `module` in place. Raises CompileError for a program that cannot be compiled."""
-        raise NotImplementedError(self.name)
+        raise NotImplementedError(self.name)  # this class is only the base: every registered pass has its own
 
     @classmethod
     def summary(cls) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rocfuse.diagnostics import CompileError, UsageError
 from rocfuse.passes import Pass, PassContext, get_pass
@@ -191,7 +191,7 @@ def _split(text: str) -> Iterator[str]:
     yield text[start:].strip()
 
 
-def _upstream(element: str):  # type: ignore[no-untyped-def]  # the bindings are untyped
+def _upstream(element: str) -> Any:
     from mlir.passmanager import PassManager
 
     try:

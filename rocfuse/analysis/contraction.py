@@ -22,7 +22,8 @@ class Roles:
 
     def swapped(self) -> Roles:
         """The roles when the second operand is called A."""
-        return Roles(tuple({"m": "n", "n": "m"}.get(role, role) for role in self.of_dim))  # type: ignore[misc]
+        exchanged: dict[Role, Role] = {"m": "n", "n": "m"}
+        return Roles(tuple(exchanged.get(role, role) for role in self.of_dim))
 
 
 def infer_roles(a: Sequence[int], b: Sequence[int], out: Sequence[int], loops: int) -> Roles | str:

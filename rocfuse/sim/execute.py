@@ -143,7 +143,7 @@ class Executor:
         """Where the group goes on; -1 when the scheduler has to decide."""
         machine = self.machine
         if step.control == "wait":
-            for entry in group.wait(*step.detail):  # type: ignore[misc]
+            for entry in group.wait(*step.detail):
                 land(machine, entry.accesses, group.members)
             return at
         if step.control == "branch":
@@ -167,7 +167,7 @@ class Executor:
         if step.detail is None:
             group.at = target
         else:
-            taken = step.detail(self.machine)  # type: ignore[operator]
+            taken = step.detail(self.machine)
             if taken.all():
                 group.at = target
             elif not taken.any():

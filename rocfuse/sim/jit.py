@@ -14,17 +14,19 @@ from numba.extending import intrinsic
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a function; without a writable cache directory it is compiled once a process."""
     try:
-        return numba.njit(cache=True, error_model="numpy", nogil=True)(function)  # type: ignore[no-any-return]
+        kernel: Callable[..., Any] = numba.njit(cache=True, error_model="numpy", nogil=True)(function)
     except RuntimeError:
-        return numba.njit(error_model="numpy", nogil=True)(function)  # type: ignore[no-any-return]
+        kernel = numba.njit(error_model="numpy", nogil=True)(function)
+    return kernel
 
 
 def _ufunc(signature: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         try:
-            return numba.vectorize([signature], cache=True)(function)  # type: ignore[no-any-return]
+            ufunc: Callable[..., Any] = numba.vectorize([signature], cache=True)(function)
         except RuntimeError:
-            return numba.vectorize([signature])(function)  # type: ignore[no-any-return]
+            ufunc = numba.vectorize([signature])(function)
+        return ufunc
 
     return decorate
 

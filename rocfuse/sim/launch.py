@@ -174,8 +174,9 @@ def build_launch(
     contract: Mapping[str, Any], kernel: Kernel, inputs: Mapping[str, np.ndarray], memory: Memory, at: int
 ) -> Launch:
     """Fill the kernarg segment and the dispatch packet of one kernel."""
-    grid = tuple(int(resolve(value, inputs)) for value in contract["grid"])
-    block = tuple(int(value) for value in contract["block"])
+    grid_x, grid_y, grid_z = (int(resolve(value, inputs)) for value in contract["grid"])
+    block_x, block_y, block_z = (int(value) for value in contract["block"])
+    grid, block = (grid_x, grid_y, grid_z), (block_x, block_y, block_z)
     if math.prod(block) > 1024:
         raise UsageError(f"kernel {kernel.name}: a workgroup of {math.prod(block)} threads, at most 1024")
     explicit = [entry for entry in kernel.metadata.get(".args", []) if not entry[".value_kind"].startswith("hidden_")]
@@ -201,7 +202,7 @@ def build_launch(
     memory.memory.bytes_of(home)[: len(segment)] = np.frombuffer(bytes(segment), np.uint8)
     header = struct.pack("<HHHHHHIII", 0, 3, *block, 0, *(g * b for g, b in zip(grid, block, strict=True)))
     memory.memory.bytes_of(packet)[: len(header)] = np.frombuffer(header, np.uint8)
-    return Launch(contract, kernel, grid, block, bytes(segment), home.address, packet.address)  # type: ignore[arg-type]
+    return Launch(contract, kernel, grid, block, bytes(segment), home.address, packet.address)
 
 
 def _fill_hidden(kernel: Kernel, segment: bytearray, grid: Sequence[int], block: Sequence[int]) -> None:

@@ -34,7 +34,7 @@ def kernel_stats(steps: Sequence[Step], totals: Totals, memory: GlobalMemory) ->
         count = int(totals.counts[at])
         instructions[step.category] += count
         if step.category == "matrix":
-            cycles += count * int(step.detail)  # type: ignore[call-overload]
+            cycles += count * int(step.detail)
         lds["write_bytes" if step.category in ("lds_write", "vmem_load") else "read_bytes"] += int(totals.lds[at, 0])
         lds["bank_conflict_cycles"] += int(totals.lds[at, 1])
     return {
@@ -95,7 +95,7 @@ def _hot_loop(steps: Sequence[Step], totals: Totals) -> dict[str, Any] | None:
         body[steps[at].category] += 1
         conflicts += int(totals.lds[at, 1])
         if steps[at].category == "matrix":
-            cycles += int(steps[at].detail)  # type: ignore[call-overload]
+            cycles += int(steps[at].detail)
     return {
         "first_address": steps[first].instruction.address,
         "last_address": steps[last].instruction.address,

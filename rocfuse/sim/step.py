@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from rocfuse.codegen.elf import Kernel
 from rocfuse.diagnostics import CompileError
@@ -31,7 +32,7 @@ class Step:
     queue: str = ""
     late: frozenset[int] = frozenset()  # registers that are written when the queue has come to this instruction
     control: str = ""  # "branch", "barrier", "end" or "wait": what the scheduler does
-    detail: object = None
+    detail: Any = None  # what it is depends on the category and the control: cycles, a wait's counters, a condition
     registers: frozenset[int] = field(init=False)
 
     def __post_init__(self) -> None:
