@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from rocfuse.analysis import cost as costs
+from rocfuse.analysis import operands
 from rocfuse.analysis import tiling as tilings
+from rocfuse.analysis.cost import Cost
 from rocfuse.analysis.problem import Problem
 from rocfuse.analysis.registers import most_registers, occupancy
-from rocfuse.analysis.tiling import Cost, Plan, Rejected, Tiling
+from rocfuse.analysis.tiling import Plan, Rejected, Tiling
 from rocfuse.analysis.traffic import traffic
 from rocfuse.targets import Target
 from rocfuse.transforms.plan_kernels import Decision
@@ -36,9 +39,9 @@ def _kernel(decision: Decision, target: Target, every: bool) -> Report:
         "gemms": problem.gemms,
         **{role: problem.size(role) for role in ("batch", "m", "n", "k")},
         "dtype": problem.a[0].element_type,
-        "plan": {**_tiling(plan.tiling, problem), "contiguous": tilings.output_direction(problem)},
+        "plan": {**_tiling(plan.tiling, problem), "contiguous": operands.output_direction(problem)},
         "grid": _grid(problem, plan, target),
-        "cost": _cost(tilings.cost(problem, plan.tiling, target)),
+        "cost": _cost(costs.cost(problem, plan.tiling, target)),
         "lds": _lds(plan, target),
         "registers": _registers(plan, target),
         "occupancy": _occupancy(plan, target),
@@ -156,14 +159,14 @@ def _candidate(result: Plan | Rejected, decision: Decision, target: Target) -> R
     problem, chosen = decision.problem, decision.chosen.tiling
     tiling = result.tiling
     possible = isinstance(result, Plan) or result.severity < 2  # else there is no such kernel to count
-    cost = tilings.cost(problem, tiling, target) if possible else None
+    cost = costs.cost(problem, tiling, target) if possible else None
     if isinstance(result, Rejected):
         verdict, reason = "rejected", result.reason
     elif tiling == chosen:
         verdict, reason = "chosen", "fewest cycles"
     else:
         verdict = "accepted"
-        reason = _lost_by(tiling, tilings.cost(problem, tiling, target), chosen, tilings.cost(problem, chosen, target))
+        reason = _lost_by(tiling, costs.cost(problem, tiling, target), chosen, costs.cost(problem, chosen, target))
     entry = {**_tiling(tiling, problem), "verdict": verdict, "reason": reason}
     return {**entry, "total_cycles": cost.total if cost else None}
 

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rocfuse.analysis.copies import LDS_ACCESS_BYTES, Copy, plan_copy
 from rocfuse.analysis.lds import LdsAccount, account
+from rocfuse.analysis.operands import ELEMENT_BYTES, access_vector, contiguous, operand_names, row_dim
 from rocfuse.analysis.problem import Access, Problem
 from rocfuse.analysis.registers import RegisterNeed, budget, most_registers, waves_per_simd
 from rocfuse.analysis.swizzle import LaneSteps, Swizzle, derive
-from rocfuse.analysis.views import vector_elements
 from rocfuse.targets import MatrixInstruction, Target
-
-# Bytes that a compute unit draws from L2 a cycle (64 B/clk on CDNA3), and what a workgroup costs beside its loop.
-_FILL_BYTES_PER_CYCLE = 64
-_WORKGROUP_CYCLES = 2000
 
 MOST_STAGES = 3
 # one K loop with an accumulator for each GEMM, or a loop for each GEMM one after another
 LOOP_FORMS = ("fused", "sequential")
 SCHEDULES = ("plain", "prefetch", "iglp", "interleaved", "ping-pong")
-
-ELEMENT_BYTES: Mapping[str, int] = {"f16": 2, "bf16": 2, "f32": 4}
 
 
 @dataclass(frozen=True)
@@ -91,24 +84,6 @@ class Limits:
     waves_per_simd: int | None = None
 
 
-def candidates(problem: Problem, target: Target) -> Iterator[Tiling]:
-    """Tilings in order of preference: the largest tile first, each with the waves that suit it."""
-    shapes = ((256, 128), (128, 128), (128, 64), (64, 128), (64, 64), (32, 64), (32, 32), (16, 64), (16, 32), (16, 16))
-    for tile_m, tile_n in shapes:
-        for tile_k in (64, 32):
-            for waves_m, waves_n in _wave_grids(tile_m, tile_n):
-                for row in target.matrix_instructions:
-                    yield Tiling(tile_m, tile_n, tile_k, waves_m, waves_n, row.name)
-
-
-def _wave_grids(tile_m: int, tile_n: int) -> tuple[tuple[int, int], ...]:
-    if tile_m >= 256:
-        return ((4, 2), (2, 2))
-    if tile_m >= 64 and tile_n >= 64:
-        return ((2, 2), (4, 2))
-    return ((1, 2), (1, 1)) if tile_n >= tile_m else ((2, 1), (1, 1))
-
-
 def check(problem: Problem, tiling: Tiling, target: Target, limits: Limits | None = None) -> Plan | Rejected:
     """Account for one tiling, or say what rules it out. `problem` is canonical."""
     limits = limits or Limits()
@@ -168,11 +143,12 @@ def _tiles(problem: Problem, tiling: Tiling) -> list[tuple[str, int]]:
     """(name, bytes) of each LDS tile: one a distinct operand, or one A and one B that loops in sequence share."""
     sizes: dict[str, int] = {}
     for access, name in zip(problem.operands, buffer_names(problem, tiling), strict=True):
-        sizes[name] = max(sizes.get(name, 0), _tile_bytes(access, tiling))
+        sizes[name] = max(sizes.get(name, 0), tile_bytes(access, tiling))
     return list(sizes.items())
 
 
-def _tile_bytes(access: Access, tiling: Tiling) -> int:
+def tile_bytes(access: Access, tiling: Tiling) -> int:
+    """Bytes of an operand's tile, in one stage."""
     return _rows(access, tiling) * tiling.tile_k * ELEMENT_BYTES[access.element_type]
 
 
@@ -188,107 +164,10 @@ def buffer_names(problem: Problem, tiling: Tiling) -> tuple[str, ...]:
     return operand_names(problem)
 
 
-@dataclass(frozen=True)
-class Cost:
-    """A first-order count of a tiling's cycles: `matrix` and `loads` of a workgroup, `rounds` of a compute unit.
-
-    A workgroup's K loop takes the longer of its matrix cycles and of its loads at `_FILL_BYTES_PER_CYCLE`, plus a fixed
-    cost; a compute unit runs its share of the workgroups one after another.
-    """
-
-    matrix: int
-    loads: int
-    rounds: int
-
-    @property
-    def workgroup(self) -> int:
-        """Cycles of one workgroup."""
-        return max(self.matrix, self.loads) + _WORKGROUP_CYCLES
-
-    @property
-    def total(self) -> int:
-        """Cycles of the kernel."""
-        return self.rounds * self.workgroup
-
-
-def cost(problem: Problem, tiling: Tiling, target: Target) -> Cost:
-    """What a tiling of legal shape takes, whether its account fits or not."""
-    row = target.matrix_instruction(tiling.matrix_op)
-    steps = -(-problem.size("k") // tiling.tile_k)
-    matrix = steps * tiling.tile_k * problem.gemms * tiling.tile_m * tiling.tile_n * row.cycles
-    matrix //= row.m * row.n * row.k * min(tiling.waves, target.simds_per_cu)
-    loads = steps * sum(_tile_bytes(access, tiling) for access in loaded(problem, tiling)) // _FILL_BYTES_PER_CYCLE
-    return Cost(matrix, loads, -(-workgroups(problem, tiling) // target.compute_units))
-
-
-def choose(plans: Sequence[Plan], problem: Problem, target: Target) -> Plan:
-    """The plan with the fewest cycles; the larger tile wins ties (fewer bytes a flop), then the one that came first."""
-
-    def key(plan: Plan) -> tuple[int, int]:
-        return cost(problem, plan.tiling, target).total, -plan.tiling.tile_m * plan.tiling.tile_n
-
-    return min(plans, key=key)
-
-
-def distance(one: Tiling, other: Tiling) -> float:
-    """How far apart two tilings are: doublings between their sizes, and a little for each other difference."""
-    sizes = ("tile_m", "tile_n", "tile_k", "stages", "waves_m", "waves_n")
-    doublings = sum(abs(math.log2(max(getattr(one, s), 1) / max(getattr(other, s), 1))) for s in sizes)
-    return doublings + 0.5 * sum(getattr(one, name) != getattr(other, name) for name in ("matrix_op", "schedule"))
-
-
 def workgroups(problem: Problem, tiling: Tiling) -> int:
     """Workgroups of the whole grid."""
     rows, columns = -(-problem.size("m") // tiling.tile_m), -(-problem.size("n") // tiling.tile_n)
     return rows * columns * problem.size("batch")
-
-
-def group_rows(problem: Problem, plan: Plan, target: Target) -> int:
-    """Rows of tiles in a group of the grid: the power of two that makes what one XCD runs at once nearly square.
-
-    r rows and c columns of tiles with r·c workgroups in flight read r·tile_m + c·G·tile_n values a k: least where
-    r = sqrt(in flight · G · tile_n / tile_m).
-    """
-    tiling = plan.tiling
-    groups_of_cu = max(target.lds_bytes_per_cu // max(plan.lds.allocated_bytes, 1), 1)
-    waves = waves_per_simd(target, plan.register_budget, plan.lds.allocated_bytes, tiling.waves)
-    groups_of_cu = min(groups_of_cu, max(waves * target.simds_per_cu // tiling.waves, 1))
-    in_flight = target.compute_units // target.xcds * groups_of_cu
-    rows = math.sqrt(in_flight * problem.gemms * tiling.tile_n / tiling.tile_m)
-    tiles_m = -(-problem.size("m") // tiling.tile_m)
-    return min(1 << max(round(math.log2(rows)), 0), tiles_m)
-
-
-def operand_names(problem: Problem) -> tuple[str, ...]:
-    """A name for each distinct operand: A, B0, B1… (A0, A1… when the GEMMs have different A)."""
-    distinct_a = tuple(dict.fromkeys(problem.a))
-    distinct_b = tuple(dict.fromkeys(problem.b))
-    names: dict[Access, str] = {}
-    for letter, group in (("A", distinct_a), ("B", distinct_b)):
-        for index, access in enumerate(group):
-            names.setdefault(access, letter if len(group) == 1 else f"{letter}{index}")
-    return tuple(names[access] for access in problem.operands)
-
-
-def contiguous(problem: Problem, access: Access) -> str:
-    """Which direction of an operand is contiguous in memory: "k" or "row" (m of A, n of B)."""
-    (k,) = problem.dims("k")
-    row = row_dim(problem, access)
-    if access.stride(k) == 1 or (problem.sizes[k] == 1 and access.stride(row) != 1):
-        return "k"
-    return "row" if access.stride(row) == 1 else "k"
-
-
-def output_direction(problem: Problem) -> str:
-    """Along which of m and n a lane's consecutive results are stored: what is contiguous in the first output."""
-    m, n = problem.dims("m")[0], problem.dims("n")[0]
-    first = problem.outputs[0]
-    return "m" if first.stride(m) == 1 and first.stride(n) != 1 else "n"
-
-
-def row_dim(problem: Problem, access: Access) -> int:
-    """The loop dim of an operand's rows: m for an A, n for a B."""
-    return problem.dims("m" if access.role == "a" else "n")[0]
 
 
 def _rows(access: Access, tiling: Tiling) -> int:
@@ -302,14 +181,6 @@ def _direction(problem: Problem, access: Access) -> tuple[str, int, int]:
     dim = k if along == "k" else row_dim(problem, access)
     size = ELEMENT_BYTES[access.element_type]
     return along, access_vector(problem, access, dim, LDS_ACCESS_BYTES // size), size
-
-
-def access_vector(problem: Problem, access: Access, dim: int, most: int) -> int:
-    """Elements that one load or store may move along loop dim `dim`: 1 unless it is contiguous and aligned."""
-    if access.stride(dim) != 1:
-        return 1
-    strides = [1 if d == dim else access.stride(d) if problem.sizes[d] > 1 else 0 for d in range(len(problem.sizes))]
-    return vector_elements(strides, dim, access.offset, access.array_elements, most)
 
 
 def _shape_reasons(problem: Problem, tiling: Tiling, row: MatrixInstruction, target: Target) -> Iterator[str]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from rocfuse.analysis.operands import ELEMENT_BYTES, operand_names
 from rocfuse.analysis.problem import Access, Problem
-from rocfuse.analysis.tiling import ELEMENT_BYTES, Tiling, loaded, operand_names
+from rocfuse.analysis.tiling import Tiling, loaded
 
 
 @dataclass(frozen=True)

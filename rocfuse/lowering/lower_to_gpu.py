@@ -8,8 +8,8 @@ from mlir import ir
 from mlir.dialects import arith, gpu, memref, scf
 
 from rocfuse.analysis.copies import LDS_ACCESS_BYTES
+from rocfuse.analysis.operands import ELEMENT_BYTES, access_vector
 from rocfuse.analysis.problem import Access, Problem, canonical
-from rocfuse.analysis.tiling import ELEMENT_BYTES, access_vector
 from rocfuse.diagnostics import CompileError
 from rocfuse.dialect import MULTI_GEMM, PLAN, walk
 from rocfuse.fused_kernel import FusedKernel, read_kernel

@@ -9,6 +9,8 @@ from typing import Literal
 
 from mlir import ir
 
+from rocfuse.analysis import cost as costs
+from rocfuse.analysis import operands, search
 from rocfuse.analysis import tiling as tilings
 from rocfuse.analysis.problem import Problem, canonical
 from rocfuse.analysis.registers import waves_per_simd
@@ -77,16 +79,16 @@ class PlanKernels(Pass):
         problem = canonical(kernel.problem)
         self._check_extents(kernel, problem, target)
         limits = Limits(self.max_lds_bytes, self.max_registers, self.min_waves_per_simd)
-        tried = _dedupe(self._pinned(tiling) for tiling in tilings.candidates(problem, target))
+        tried = _dedupe(self._pinned(tiling) for tiling in search.candidates(problem, target))
         results = tuple(tilings.check(problem, tiling, target, limits) for tiling in tried)
         plans = [result for result in results if isinstance(result, Plan)]
         if not plans:
             rejected = [result for result in results if isinstance(result, Rejected)]
-            free = [tilings.check(problem, tiling, target, limits) for tiling in tilings.candidates(problem, target)]
+            free = [tilings.check(problem, tiling, target, limits) for tiling in search.candidates(problem, target)]
             fitting = [one for one in free if isinstance(one, Plan)]
             raise self._nothing_fits(rejected, fitting, problem, str(kernel.gemm.op.location))
-        chosen = tilings.choose(plans, problem, target)
-        chosen = replace(chosen, group_m=self.group_m or tilings.group_rows(problem, chosen, target))
+        chosen = search.choose(plans, problem, target)
+        chosen = replace(chosen, group_m=self.group_m or costs.group_rows(problem, chosen, target))
         return Decision(kernel.name, problem, results, chosen)
 
     def _check_extents(self, kernel: FusedKernel, problem: Problem, target: Target) -> None:
@@ -98,7 +100,7 @@ class PlanKernels(Pass):
         inner = [d for d, role in enumerate(problem.roles) if role != "batch"]
         for access in problem.accesses:
             elements = 1 + sum((problem.sizes[d] - 1) * access.strides[d] for d in inner)
-            need = elements * tilings.ELEMENT_BYTES[access.element_type]
+            need = elements * operands.ELEMENT_BYTES[access.element_type]
             if need > target.buffer_extent_bytes:
                 name = kernel.arrays[access.array].name
                 text = (
@@ -117,7 +119,7 @@ class PlanKernels(Pass):
         closest = min(rejected, key=lambda one: (one.severity, one.excess))
         advice = "no tiling fits; " + ("raise the limit" if closest.by_caller else "split the products")
         if free:
-            nearest = min((plan.tiling for plan in free), key=lambda one: tilings.distance(one, closest.tiling))
+            nearest = min((plan.tiling for plan in free), key=lambda one: search.distance(one, closest.tiling))
             changes = [
                 f"{field.replace('_', '-')}={getattr(nearest, field)}"
                 for field in _PINS
@@ -165,7 +167,7 @@ def plan_attribute(plan: Plan, problem: Problem, target: Target) -> ir.DictAttr:
         "loop_form": tiling.loop_form,
         "schedule": tiling.schedule,
         "group_m": plan.group_m,
-        "contiguous": tilings.output_direction(problem),
+        "contiguous": operands.output_direction(problem),
         "grid": tilings.workgroups(problem, tiling),
         "copies": copies,
         "lds": buffers,

@@ -10,6 +10,7 @@ import pytest
 from harness import Program, arguments, assert_right, build, cast, check, run, silu_times
 from mlir import ir
 
+from rocfuse.analysis import search
 from rocfuse.analysis import tiling as tilings
 from rocfuse.analysis.problem import canonical
 from rocfuse.analysis.tiling import Plan, Tiling
@@ -42,7 +43,7 @@ def legal() -> tuple[Tiling, ...]:
         module = ir.Module.parse(program())
         run_pipeline(module, parse_pipeline(FUSE), PassContext(target))
         problem = canonical(read_kernel(next(iter(walk(module, MULTI_GEMM))).parent).problem)
-    tried = dict.fromkeys(tilings.candidates(problem, target))
+    tried = dict.fromkeys(search.candidates(problem, target))
     return tuple(one for one in tried if isinstance(tilings.check(problem, one, target), Plan))
 
 

@@ -5,7 +5,7 @@ import pytest
 from problems import gemms
 
 from rocfuse.analysis.copies import LDS_ACCESS_BYTES, Copy, plan_copy
-from rocfuse.analysis.tiling import candidates
+from rocfuse.analysis.search import candidates
 from rocfuse.targets import GFX942
 
 TILES = sorted(

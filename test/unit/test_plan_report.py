@@ -11,11 +11,12 @@ from fusing import FUSE, INPUTS
 from mlir import ir
 from problems import gemms
 
+from rocfuse.analysis import cost as costing
 from rocfuse.analysis import schedule
-from rocfuse.analysis import tiling as tilings
+from rocfuse.analysis.cost import Cost
 from rocfuse.analysis.registers import occupancy, waves_per_simd
 from rocfuse.analysis.schedule import ORDERS, Shape
-from rocfuse.analysis.tiling import Cost, Rejected, Tiling
+from rocfuse.analysis.tiling import Rejected, Tiling
 from rocfuse.analysis.traffic import traffic
 from rocfuse.dialect import MULTI_GEMM, create_context, walk
 from rocfuse.fused_kernel import read_kernel
@@ -138,7 +139,7 @@ def test_the_choice_is_the_least_cost():
     _, decision = decide("llama3_8b_m256")
     kernel = kernel_report("llama3_8b_m256")
     plans = [one for one in decision.results if not isinstance(one, Rejected)]
-    costs = [tilings.cost(decision.problem, plan.tiling, GFX942).total for plan in plans]
+    costs = [costing.cost(decision.problem, plan.tiling, GFX942).total for plan in plans]
     assert kernel["cost"]["total_cycles"] == min(costs)
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from problems import gemms, problem
 
+from rocfuse.analysis import operands, search
 from rocfuse.analysis import tiling as tilings
 from rocfuse.analysis.problem import Access, canonical
 from rocfuse.analysis.tiling import Limits, Plan, Rejected, Tiling
@@ -29,7 +30,7 @@ SHAPES = [
 
 
 def plans(one, target=GFX942, limits=None):
-    found = [tilings.check(one, candidate, target, limits) for candidate in tilings.candidates(one, target)]
+    found = [tilings.check(one, candidate, target, limits) for candidate in search.candidates(one, target)]
     return [plan for plan in found if isinstance(plan, Plan)]
 
 
@@ -110,7 +111,7 @@ def test_a_limit_on_registers_is_the_budget():
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_the_choice_is_legal_for_every_shape(m, n, k, layout, batch, count):
     one = gemms(m, n, k, count, layout, batch)
-    plan = tilings.choose(plans(one), one, GFX942)
+    plan = search.choose(plans(one), one, GFX942)
     tiling, row = plan.tiling, plan.instruction
     assert tiling.tile_m % (tiling.waves_m * row.m) == 0 and tiling.tile_n % (tiling.waves_n * row.n) == 0
     assert tiling.waves * GFX942.wave_lanes <= GFX942.max_workgroup_threads
@@ -125,7 +126,7 @@ def test_the_choice_is_legal_for_every_shape(m, n, k, layout, batch, count):
 
 def test_every_candidate_is_a_plan_or_has_a_reason():
     for one in (LARGE, gemms(77, 130, 100, 3, "nk"), gemms(1, 1, 1, 1)):
-        for candidate in tilings.candidates(one, GFX942):
+        for candidate in search.candidates(one, GFX942):
             found = tilings.check(one, candidate, GFX942)
             assert isinstance(found, Plan) or found.reason
 
@@ -144,24 +145,24 @@ def test_a_tiling_is_printed_with_the_columns_of_each_gemm():
 
 def test_operands_are_named_by_what_is_distinct():
     two = gemms(64, 64, 64, 2)
-    assert tilings.operand_names(two) == ("A", "B0", "B1")
-    assert tilings.operand_names(gemms(64, 64, 64, 1)) == ("A", "B")
+    assert operands.operand_names(two) == ("A", "B0", "B1")
+    assert operands.operand_names(gemms(64, 64, 64, 1)) == ("A", "B")
     other = replace(two.a[0], array=9)
-    assert tilings.operand_names(replace(two, a=(two.a[0], other))) == ("A0", "B0", "A1", "B1")
-    assert tilings.operand_names(replace(two, a=(two.a[0], other), b=(two.b[0],) * 2)) == ("A0", "B", "A1")
+    assert operands.operand_names(replace(two, a=(two.a[0], other))) == ("A0", "B0", "A1", "B1")
+    assert operands.operand_names(replace(two, a=(two.a[0], other), b=(two.b[0],) * 2)) == ("A0", "B", "A1")
 
 
 @pytest.mark.parametrize(("layout", "direction"), [("kn", "row"), ("nk", "k")])
 def test_the_contiguous_direction_is_that_of_memory(layout, direction):
     one = gemms(64, 96, 32, 2, layout)
-    assert [tilings.contiguous(one, access) for access in one.operands] == ["k", direction, direction]
+    assert [operands.contiguous(one, access) for access in one.operands] == ["k", direction, direction]
 
 
 def test_the_results_run_along_the_contiguous_dim_of_the_output():
-    assert tilings.output_direction(gemms(64, 64, 64)) == "n"
+    assert operands.output_direction(gemms(64, 64, 64)) == "n"
     transposed = problem(("m", "n", "k"), (64, 64, 64), (0, 2), (2, 1), (1, 0))
-    assert tilings.output_direction(canonical(transposed)) == "m"
-    assert tilings.output_direction(gemms(64, 1, 64)) == "m", "a single column is contiguous along m"
+    assert operands.output_direction(canonical(transposed)) == "m"
+    assert operands.output_direction(gemms(64, 1, 64)) == "m", "a single column is contiguous along m"
 
 
 @pytest.mark.parametrize(
@@ -171,5 +172,5 @@ def test_the_results_run_along_the_contiguous_dim_of_the_output():
 def test_a_vector_access_is_as_wide_as_strides_and_offset_allow(n, offset, width):
     one = gemms(64, n, 64, 1)
     b = Access(1, "f16", offset, one.b[0].strides, one.b[0].array_elements, "b")
-    assert tilings.access_vector(one, b, 1, 8) == width
-    assert tilings.access_vector(one, b, 2, 8) == 1, "k is not contiguous"
+    assert operands.access_vector(one, b, 1, 8) == width
+    assert operands.access_vector(one, b, 2, 8) == 1, "k is not contiguous"

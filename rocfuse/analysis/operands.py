@@ -1,0 +1,50 @@
+"""The operands of a problem: their names, their direction in memory and how wide they may be accessed. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rocfuse.analysis.problem import Access, Problem
+from rocfuse.analysis.views import vector_elements
+
+ELEMENT_BYTES: Mapping[str, int] = {"f16": 2, "bf16": 2, "f32": 4}
+
+
+def operand_names(problem: Problem) -> tuple[str, ...]:
+    """A name for each distinct operand: A, B0, B1… (A0, A1… when the GEMMs have different A)."""
+    distinct_a = tuple(dict.fromkeys(problem.a))
+    distinct_b = tuple(dict.fromkeys(problem.b))
+    names: dict[Access, str] = {}
+    for letter, group in (("A", distinct_a), ("B", distinct_b)):
+        for index, access in enumerate(group):
+            names.setdefault(access, letter if len(group) == 1 else f"{letter}{index}")
+    return tuple(names[access] for access in problem.operands)
+
+
+def contiguous(problem: Problem, access: Access) -> str:
+    """Which direction of an operand is contiguous in memory: "k" or "row" (m of A, n of B)."""
+    (k,) = problem.dims("k")
+    row = row_dim(problem, access)
+    if access.stride(k) == 1 or (problem.sizes[k] == 1 and access.stride(row) != 1):
+        return "k"
+    return "row" if access.stride(row) == 1 else "k"
+
+
+def output_direction(problem: Problem) -> str:
+    """Along which of m and n a lane's consecutive results are stored: what is contiguous in the first output."""
+    m, n = problem.dims("m")[0], problem.dims("n")[0]
+    first = problem.outputs[0]
+    return "m" if first.stride(m) == 1 and first.stride(n) != 1 else "n"
+
+
+def row_dim(problem: Problem, access: Access) -> int:
+    """The loop dim of an operand's rows: m for an A, n for a B."""
+    return problem.dims("m" if access.role == "a" else "n")[0]
+
+
+def access_vector(problem: Problem, access: Access, dim: int, most: int) -> int:
+    """Elements that one load or store may move along loop dim `dim`: 1 unless it is contiguous and aligned."""
+    if access.stride(dim) != 1:
+        return 1
+    strides = [1 if d == dim else access.stride(d) if problem.sizes[d] > 1 else 0 for d in range(len(problem.sizes))]
+    return vector_elements(strides, dim, access.offset, access.array_elements, most)
