@@ -121,6 +121,7 @@ def _registers(plan: Plan, target: Target) -> Report:
         "accumulators": need.accumulators,
         "fragments": need.fragments,
         "copies": need.copies,
+        "combine": need.combine,
         "overhead": need.overhead,
         "total": need.total,
         "budget": plan.register_budget,
@@ -245,8 +246,9 @@ def _lds_lines(lds: Report) -> Iterator[str]:
 
 
 def _register_lines(registers: Report, have: Report) -> Iterator[str]:
-    parts = ("accumulators", "fragments", "copies", "overhead", "total")
+    parts = ("accumulators", "fragments", "copies", "combine", "overhead", "total")
     yield from _table(["registers", "a lane"], [[name, registers[name]] for name in parts])
+    yield "fragments and copies are dead in the combine: the total has them or it, whichever is more"
     yield f"budget {registers['budget']} a wave, limit {registers['limit']} for this workgroup"
     yield ""
     by = {name: have[f"workgroups_by_{name}"] for name in ("registers", "lds", "waves")}

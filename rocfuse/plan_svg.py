@@ -20,7 +20,7 @@ from rocfuse.transforms.plan_kernels import Decision, plan_attribute
 _WIDTH, _MARGIN = 1080, 20
 _LDS_LEFT, _LDS_HEIGHT = 150, 300
 _TILE = 480  # pixels of the longer side of the workgroup's tile, and of the enlarged block
-_PARTS = (("accumulators", "#4477aa"), ("fragments", "#66ccee"), ("copies", "#ccbb44"), ("overhead", "#bbbbbb"))
+_LOOP_PARTS = (("fragments", "#66ccee"), ("copies", "#ccbb44"))
 _OPERANDS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377")
 _USES = {"write": "written", "read": "read", "both": "read and written", "idle": "not accessed"}
 
@@ -127,18 +127,24 @@ def _draw_lds(canvas: _Canvas, lds: Mapping[str, Any], plan: KernelPlan) -> None
 def _draw_registers(canvas: _Canvas, registers: Mapping[str, int]) -> None:
     canvas.heading("Registers a lane: the estimate against the budget of a wave")
     scale = (_WIDTH - 2 * _MARGIN - 60) / max(registers["limit"], registers["total"])
-    x: float = _MARGIN
-    for name, colour in _PARTS:
-        width = registers[name] * scale
-        canvas.rect(x, canvas.y, width, 26, colour, f"{name}: {registers[name]}")
-        canvas.text(x + 3, canvas.y + 44 + 13 * (name in ("fragments", "overhead")), f"{name} {registers[name]}", 10)
-        x += width
+    loop = sum(registers[name] for name, _ in _LOOP_PARTS)
+    top, shared = canvas.y, registers["accumulators"]
+    after = shared + max(loop, registers["combine"])
+    parts = [("accumulators", "#4477aa", 0, top, 26), ("overhead", "#bbbbbb", after, top, 26)]
+    for name, colour in _LOOP_PARTS:  # alive in the loop, above what the combine has in their place
+        parts.append((name, colour, shared, top, 13))
+        shared += registers[name]
+    parts.append(("combine", "#ee6677", registers["accumulators"], top + 13, 13))
+    for number, (name, colour, at, y, height) in enumerate(parts):
+        x = _MARGIN + at * scale
+        canvas.rect(x, y, registers[name] * scale, height, colour, f"{name}: {registers[name]}")
+        canvas.text(x + 3, top + 40 + 13 * (number % 3), f"{name} {registers[name]}", 10)
     for name in ("budget", "limit"):
-        at = _MARGIN + registers[name] * scale
-        canvas.line(at, canvas.y - 4, at, canvas.y + 30)
+        end = _MARGIN + registers[name] * scale
+        canvas.line(end, canvas.y - 4, end, canvas.y + 30)
         if name == "budget" or registers["limit"] != registers["budget"]:
-            canvas.text(at + 3, canvas.y + 18, f"{name} {registers[name]}", 10)
-    canvas.y += 60
+            canvas.text(end + 3, canvas.y + 18, f"{name} {registers[name]}", 10)
+    canvas.y += 72
 
 
 @dataclass(frozen=True)

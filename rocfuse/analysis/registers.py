@@ -13,17 +13,22 @@ OVERHEAD_REGISTERS = 40
 
 @dataclass(frozen=True)
 class RegisterNeed:
-    """32-bit registers a lane, by purpose."""
+    """32-bit registers a lane, by purpose.
+
+    `combine` is what the combine needs beside the accumulators. Fragments and copies are dead by then, so it takes
+    their place.
+    """
 
     accumulators: int
     fragments: int
     copies: int
+    combine: int = 0
     overhead: int = OVERHEAD_REGISTERS
 
     @property
     def total(self) -> int:
-        """All of them."""
-        return self.accumulators + self.fragments + self.copies + self.overhead
+        """As many as are alive at once: in the loop or in the combine, whichever needs more."""
+        return self.accumulators + max(self.fragments + self.copies, self.combine) + self.overhead
 
 
 # What code generation may need beyond the estimate before it spills or copies to accumulation registers.

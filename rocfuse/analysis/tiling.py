@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from rocfuse.analysis import combine
 from rocfuse.analysis.copies import LDS_ACCESS_BYTES, Copy, plan_copy
 from rocfuse.analysis.lds import LdsAccount, account
-from rocfuse.analysis.operands import ELEMENT_BYTES, access_vector, contiguous, operand_names, row_dim
+from rocfuse.analysis.operands import ELEMENT_BYTES, access_vector, contiguous, operand_names, output_direction, row_dim
 from rocfuse.analysis.problem import Access, Problem
 from rocfuse.analysis.registers import RegisterNeed, budget, most_registers, waves_per_simd
 from rocfuse.analysis.swizzle import LaneSteps, Swizzle, derive
@@ -261,4 +262,5 @@ def _registers(
     moved = sum(copy.parts * copy.unit_rows * copy.unit_k for copy in copies) * 2 // 4
     if together == 1 and problem.gemms > 1:
         moved = 2 * moved // len(copies)
-    return RegisterNeed(accumulators, fragments, moved)
+    along = blocks_n if output_direction(problem) == "n" else blocks_m
+    return RegisterNeed(accumulators, fragments, moved, combine.registers(problem, row.accumulator_elements, along))
