@@ -61,14 +61,23 @@ def read_kernel(func: ir.Operation) -> FusedKernel:
 class _Reader:
     def __init__(self, func: ir.Operation, gemm: MultiGemm, combine: ir.Operation, ret: ir.Operation) -> None:
         self.func, self.gemm, self.combine, self.ret = func, gemm, combine, ret
-        self.dims = gemm.dims
+        shapes = [dict(zip(_positions(g.a_map), _shape(g.a), strict=True)) for g in gemm.gemms]
+        k = len(gemm.dims) - 1  # the last loop dim of the IR; in the problem one for each extent that it has
+        self.k_sizes = tuple(shape[k] for shape in shapes)
+        distinct = tuple(dict.fromkeys(self.k_sizes))
+        self.k_places = [k + distinct.index(size) for size in self.k_sizes]
+        k_roles = ("k",) if len(distinct) == 1 else tuple(f"k{number}" for number in range(len(distinct)))
+        self.roles = (*gemm.dims[:k], *k_roles)
         self.arguments: list[ir.Value] = list(func.regions[0].blocks[0].arguments)
         self.arrays: list[Array] = []
         self.array_of_argument: dict[int, int] = {}
 
     def read(self) -> FusedKernel:
         sizes = self._sizes()
-        pairs = [(self._operand(g.a, g.a_map, "a"), self._operand(g.b, g.b_map, "b")) for g in self.gemm.gemms]
+        pairs = [
+            (self._operand(g.a, g.a_map, "a", k), self._operand(g.b, g.b_map, "b", k))
+            for g, k in zip(self.gemm.gemms, self.k_places, strict=True)
+        ]
         maps = [m.value for m in map(ir.AffineMapAttr, ir.ArrayAttr(self.combine.attributes["indexing_maps"]))]
         inputs = self.combine.operands[: len(maps) - len(self.combine.results)]
         products = [list(self.gemm.op.results).index(v) if v.owner == self.gemm.op else -1 for v in inputs]
@@ -84,16 +93,19 @@ class _Reader:
         name = ir.StringAttr(self.func.attributes["sym_name"]).value
         names = tuple(f"arg{i}" for i in range(len(self.arguments)))
         a, b = tuple(p[0] for p in pairs), tuple(p[1] for p in pairs)
-        problem = Problem(self.dims, sizes, a, b, tuple(extras), tuple(outputs))
+        k_roles = tuple(self.roles[k] for k in self.k_places)
+        problem = Problem(self.roles, sizes, a, b, tuple(extras), tuple(outputs), k_roles)
         arrays = tuple(self.arrays)
         return FusedKernel(self.func, self.gemm, self.combine, arrays, names, problem, tuple(products), name)
 
     def _sizes(self) -> tuple[int, ...]:
-        sizes = [0] * len(self.dims)
+        sizes = [0] * len(self.roles)
         first = self.gemm.gemms[0]
         for value, one in ((first.a, first.a_map), (first.b, first.b_map)):
-            for size, dim in zip(ir.RankedTensorType(value.type).shape, _positions(one), strict=True):
+            for size, dim in zip(_shape(value), _positions(one), strict=True):
                 sizes[dim] = size
+        for size, place in zip(self.k_sizes, self.k_places, strict=True):
+            sizes[place] = size
         return tuple(sizes)
 
     def _view(self, value: ir.Value) -> tuple[int, views.View]:
@@ -113,16 +125,18 @@ class _Reader:
             argument = self.arguments[number]
             self.arrays.append(Array(f"arg{number}", "in", _element(argument.type), _shape(argument), argument.type))
         index = self.array_of_argument[number]
-        strides = tuple(view.strides[strides_of[d]] if d in strides_of else 0 for d in range(len(self.dims)))
+        strides = tuple(view.strides[strides_of[d]] if d in strides_of else 0 for d in range(len(self.roles)))
         array = self.arrays[index]
         return Access(index, array.element_type, view.offset, strides, math.prod(array.shape))
 
-    def _operand(self, value: ir.Value, one: ir.AffineMap, role: str) -> Access:
-        return replace(self._access(value, {dim: i for i, dim in enumerate(_positions(one))}), role=role)
+    def _operand(self, value: ir.Value, one: ir.AffineMap, role: str, k: int) -> Access:
+        """The operand of a GEMM whose k is loop dim `k` of the problem."""
+        dims = [k if self.gemm.dims[dim] == "k" else dim for dim in _positions(one)]
+        return replace(self._access(value, {dim: i for i, dim in enumerate(dims)}), role=role)
 
     def _combine_dims(self, maps: list[ir.AffineMap]) -> dict[int, int]:
         """Combine loop dim -> multi_gemm loop dim; products are indexed by the loop dims without k, in order."""
-        loop = [d for d, role in enumerate(self.dims) if role != "k"]
+        loop = [d for d, role in enumerate(self.gemm.dims) if role != "k"]
         found = {tuple(_positions(one)) for one in maps}
         if len(found) > 1:
             text = "the combine reads its products in different orders; give all of them one indexing map"
@@ -148,7 +162,7 @@ class _Reader:
         sizes = self._sizes()
         view = views.dense([sizes[to_loop[dim]] for dim in combine_map])
         strides = {to_loop[dim]: stride for dim, stride in zip(combine_map, view.strides, strict=True)}
-        ordered = tuple(strides.get(d, 0) for d in range(len(self.dims)))
+        ordered = tuple(strides.get(d, 0) for d in range(len(self.roles)))
         return Access(len(self.arrays) - 1, _element(result.type), 0, ordered, math.prod(_shape(result)))
 
 

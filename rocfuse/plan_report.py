@@ -37,7 +37,8 @@ def _kernel(decision: Decision, target: Target, every: bool) -> Report:
     result = {
         "name": decision.name,
         "gemms": problem.gemms,
-        **{role: problem.size(role) for role in ("batch", "m", "n", "k")},
+        **{role: problem.size(role) for role in ("batch", "m", "n")},
+        "k": list(problem.k_sizes),
         "dtype": problem.a[0].element_type,
         "plan": {**_tiling(plan.tiling, problem), "contiguous": operands.output_direction(problem)},
         "grid": _grid(problem, plan, target),
@@ -209,7 +210,9 @@ def text(found: Mapping[str, Any]) -> str:
 
 
 def _lines(kernel: Report, target: str) -> Iterator[str]:
-    shape = ", ".join(f"{role} {kernel[role]}" for role in ("batch", "m", "n", "k"))
+    k_sizes = dict.fromkeys(kernel["k"]) if len(set(kernel["k"])) == 1 else kernel["k"]
+    shape = ", ".join(f"{role} {kernel[role]}" for role in ("batch", "m", "n"))
+    shape += f", k {' and '.join(map(str, k_sizes))}"
     yield f"kernel {kernel['name']} on {target}: {_count(kernel['gemms'], 'GEMM')} of {shape}, {kernel['dtype']}"
     yield ""
     yield from _plan_lines(kernel)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rocfuse.analysis.problem import Problem
 from rocfuse.analysis.registers import waves_per_simd
-from rocfuse.analysis.tiling import Plan, Tiling, loaded, tile_bytes, workgroups
+from rocfuse.analysis.tiling import Plan, Tiling, k_tiles, loaded, tile_bytes, workgroups
 from rocfuse.targets import Target
 
 # Bytes that a compute unit draws from L2 a cycle (64 B/clk on CDNA3), and what a workgroup costs beside its loop.
@@ -41,10 +41,11 @@ class Cost:
 def cost(problem: Problem, tiling: Tiling, target: Target) -> Cost:
     """What a tiling of legal shape takes, whether its account fits or not."""
     row = target.matrix_instruction(tiling.matrix_op)
-    steps = -(-problem.size("k") // tiling.tile_k)
-    matrix = steps * tiling.tile_k * problem.gemms * tiling.tile_m * tiling.tile_n * row.cycles
+    steps = sum(-(-size // tiling.tile_k) for size in problem.k_sizes)
+    matrix = steps * tiling.tile_k * tiling.tile_m * tiling.tile_n * row.cycles
     matrix //= row.m * row.n * row.k * min(tiling.waves, target.simds_per_cu)
-    loads = steps * sum(tile_bytes(access, tiling) for access in loaded(problem, tiling)) // _FILL_BYTES_PER_CYCLE
+    moved = sum(k_tiles(problem, access, tiling) * tile_bytes(access, tiling) for access in loaded(problem, tiling))
+    loads = moved // _FILL_BYTES_PER_CYCLE
     return Cost(matrix, loads, -(-workgroups(problem, tiling) // target.compute_units))
 
 

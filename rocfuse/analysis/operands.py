@@ -23,7 +23,7 @@ def operand_names(problem: Problem) -> tuple[str, ...]:
 
 def contiguous(problem: Problem, access: Access) -> str:
     """Which direction of an operand is contiguous in memory: "k" or "row" (m of A, n of B)."""
-    (k,) = problem.dims("k")
+    k = problem.k_dim(access)
     row = row_dim(problem, access)
     if access.stride(k) == 1 or (problem.sizes[k] == 1 and access.stride(row) != 1):
         return "k"

@@ -2,7 +2,7 @@
 
 Loop dims come from the IR with roles batch, m, n and k; several dims may share a role. `canonical` merges what is
 evenly strided in every array and turns what is left over into batch dims, so that planner and lowering see one m, one
-n, one k and a list of batch dims. Pure: no MLIR.
+n, one k of each extent and a list of batch dims. Pure: no MLIR.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ class Problem:
     """G GEMMs and their combine over shared loop dims.
 
     `a[g]`, `b[g]` are the operands of GEMM g, `extras` what else the combine reads, `outputs` what it writes. `sizes`
-    and `roles` are by loop dim; all GEMMs have the same k for now.
+    and `roles` are by loop dim. GEMMs of one k all sum over the dims of role "k". GEMMs of different k have dims of
+    their own, with roles "k0", "k1"…: `k_roles[g]` is the one of GEMM g.
     """
 
     roles: tuple[str, ...]
@@ -43,6 +44,7 @@ class Problem:
     b: tuple[Access, ...]
     extras: tuple[Access, ...]
     outputs: tuple[Access, ...]
+    k_roles: tuple[str, ...] = ()  # by GEMM; empty: "k" for all
 
     @property
     def gemms(self) -> int:
@@ -60,7 +62,30 @@ class Problem:
 
     def size(self, role: str) -> int:
         """Product of the extents of a role's dims."""
-        return math.prod(self.sizes[d] for d in self.dims(role))
+        dims = self.dims(role)
+        if not dims and role != "batch":
+            raise ValueError(f"no dim of role {role} in {', '.join(self.roles)}")
+        return math.prod(self.sizes[d] for d in dims)
+
+    def k_role(self, gemm: int) -> str:
+        """The role of the dims that a GEMM sums over."""
+        return self.k_roles[gemm] if self.k_roles else "k"
+
+    @property
+    def k_sizes(self) -> tuple[int, ...]:
+        """K of each GEMM."""
+        return tuple(self.size(self.k_role(gemm)) for gemm in range(self.gemms))
+
+    def k_dim(self, operand: Access) -> int:
+        """The one loop dim of a canonical problem that an operand's GEMM sums over."""
+        pairs = zip(self.a, self.b, strict=True)
+        (dim,) = self.dims(self.k_role(next(gemm for gemm, pair in enumerate(pairs) if operand in pair)))
+        return dim
+
+    @property
+    def multiplications(self) -> int:
+        """Scalar multiplications of all GEMMs."""
+        return self.size("batch") * self.size("m") * self.size("n") * sum(self.k_sizes)
 
     @property
     def operands(self) -> tuple[Access, ...]:
@@ -69,20 +94,21 @@ class Problem:
 
 
 def canonical(problem: Problem) -> Problem:
-    """The same problem with exactly one m, n and k dim, in the order batch…, m, n, k.
+    """The same problem with exactly one m and n dim and one dim for each k role, in the order batch…, m, n, k….
 
     Unit dims disappear, dims of one role that are evenly strided in every array become one, and m or n dims that remain
     beside the largest become batch dims. A dim of extent 1 that stays has stride 0: no step along it is ever taken, and
     a tile that reaches past it repeats its element, at an address that is as well aligned.
     """
     problem = _zero_unit_strides(problem)
-    for role in ("batch", "m", "n", "k"):
+    every = ("batch", "m", "n", *dict.fromkeys(problem.k_role(gemm) for gemm in range(problem.gemms)))
+    for role in every:
         problem = _merge_role(_drop_units(problem, role), role)
     for role in ("m", "n"):
         largest = max(problem.dims(role), key=lambda d: problem.sizes[d])
         roles = tuple("batch" if r == role and d != largest else r for d, r in enumerate(problem.roles))
         problem = replace(problem, roles=roles)
-    order = [d for role in ("batch", "m", "n", "k") for d in problem.dims(role)]
+    order = [d for role in every for d in problem.dims(role)]
     return _merge_role(_reorder(problem, order), "batch")
 
 

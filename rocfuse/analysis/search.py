@@ -13,12 +13,13 @@ from rocfuse.targets import Target
 
 def candidates(problem: Problem, target: Target) -> Iterator[Tiling]:
     """Tilings in order of preference: the largest tile first, each with the waves that suit it."""
+    form = "fused" if len(set(problem.k_sizes)) == 1 else "sequential"
     shapes = ((256, 128), (128, 128), (128, 64), (64, 128), (64, 64), (32, 64), (32, 32), (16, 64), (16, 32), (16, 16))
     for tile_m, tile_n in shapes:
         for tile_k in (64, 32):
             for waves_m, waves_n in _wave_grids(tile_m, tile_n):
                 for row in target.matrix_instructions:
-                    yield Tiling(tile_m, tile_n, tile_k, waves_m, waves_n, row.name)
+                    yield Tiling(tile_m, tile_n, tile_k, waves_m, waves_n, row.name, loop_form=form)
 
 
 def _wave_grids(tile_m: int, tile_n: int) -> tuple[tuple[int, int], ...]:

@@ -153,6 +153,11 @@ def tile_bytes(access: Access, tiling: Tiling) -> int:
     return _rows(access, tiling) * tiling.tile_k * ELEMENT_BYTES[access.element_type]
 
 
+def k_tiles(problem: Problem, access: Access, tiling: Tiling) -> int:
+    """Tiles of an operand along k."""
+    return -(-problem.sizes[problem.k_dim(access)] // tiling.tile_k)
+
+
 def loaded(problem: Problem, tiling: Tiling) -> tuple[Access, ...]:
     """What a K step of every GEMM brings into LDS: loops in sequence load a shared operand again."""
     return problem.operands if tiling.loop_form == "fused" else problem.a + problem.b
@@ -178,8 +183,7 @@ def _rows(access: Access, tiling: Tiling) -> int:
 def _direction(problem: Problem, access: Access) -> tuple[str, int, int]:
     """(along, widest vector in elements, bytes an element) of an operand's global loads."""
     along = contiguous(problem, access)
-    (k,) = problem.dims("k")
-    dim = k if along == "k" else row_dim(problem, access)
+    dim = problem.k_dim(access) if along == "k" else row_dim(problem, access)
     size = ELEMENT_BYTES[access.element_type]
     return along, access_vector(problem, access, dim, LDS_ACCESS_BYTES // size), size
 
@@ -190,9 +194,13 @@ def _shape_reasons(problem: Problem, tiling: Tiling, row: MatrixInstruction, tar
             yield f"{name}: need a power of two, have {value}"
     if not 1 <= tiling.stages <= MOST_STAGES:
         yield f"stages: need 1 to {MOST_STAGES}, have {tiling.stages}"
-    steps = -(-problem.size("k") // tiling.tile_k)
+    k_sizes = tuple(dict.fromkeys(problem.k_sizes))
+    steps = -(-min(k_sizes) // tiling.tile_k)
     if tiling.stages > steps:
-        yield f"stages {tiling.stages} > {steps}, the tiles of k {problem.size('k')}"
+        yield f"stages {tiling.stages} > {steps}, the tiles of k {min(k_sizes)}"
+    if tiling.loop_form == "fused" and len(k_sizes) > 1:
+        have = " and ".join(map(str, k_sizes))
+        yield f"loop-form fused: need one k, have {have}; needs loop-form=sequential"
     if tiling.schedule == "plain" and tiling.stages != 1:
         yield f"stages {tiling.stages} > 1: the plain schedule has one stage"
     if tiling.waves > target.max_workgroup_waves:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from rocfuse.analysis.operands import ELEMENT_BYTES, operand_names
@@ -47,8 +46,7 @@ def traffic(problem: Problem, tiling: Tiling) -> Traffic:
         distinct = tuple(dict.fromkeys(accesses))
         names = [prefix if len(distinct) == 1 else f"{prefix}{index}" for index in range(len(distinct))]
         streams += [_stream(name, problem, one, tiling) for name, one in zip(names, distinct, strict=True)]
-    flops = 2 * problem.gemms * math.prod(problem.sizes)
-    return Traffic(tuple(streams), flops)
+    return Traffic(tuple(streams), 2 * problem.multiplications)
 
 
 def _stream(name: str, problem: Problem, access: Access, tiling: Tiling, again: int = 1) -> Stream:

@@ -84,7 +84,7 @@ def _kernel(facts: KernelFacts, metadata: dict[str, Any], target: Target) -> dic
         "gemms": problem.gemms,
         "m": problem.size("m"),
         "n": problem.size("n"),
-        "k": [problem.size("k")] * problem.gemms,
+        "k": list(problem.k_sizes),
         "batch": problem.size("batch"),
         "tile": {"m": tile_m, "n": tile_n, "k": tile_k},
         "waves": {"m": plan["waves"][0], "n": plan["waves"][1]},

@@ -8,7 +8,7 @@ from mlir import ir
 from mlir.dialects import arith, gpu, memref, scf
 
 from rocfuse.analysis.copies import LDS_ACCESS_BYTES
-from rocfuse.analysis.operands import ELEMENT_BYTES, access_vector
+from rocfuse.analysis.operands import ELEMENT_BYTES, access_vector, row_dim
 from rocfuse.analysis.problem import Access, Problem, canonical
 from rocfuse.diagnostics import CompileError
 from rocfuse.dialect import MULTI_GEMM, PLAN, walk
@@ -113,9 +113,11 @@ class _KernelBuilder:
     def _body(self) -> None:
         batch, tile_m, tile_n = self._tile_coordinates()
         self.m0, self.n0 = ix.mul(tile_m, self.plan.tile_m), ix.mul(tile_n, self.plan.tile_n)
-        self.views = [self._view(access, self._rows_dim(i), "k", batch) for i, access in enumerate(self.operands)]
-        extras = [self._view(access, "m", "n", batch) for access in self.problem.extras]
-        outputs = [self._view(access, "m", "n", batch) for access in self.problem.outputs]
+        problem = self.problem
+        (m,), (n,) = problem.dims("m"), problem.dims("n")
+        self.views = [self._view(one, (row_dim(problem, one), problem.k_dim(one)), batch) for one in self.operands]
+        extras = [self._view(access, (m, n), batch) for access in problem.extras]
+        outputs = [self._view(access, (m, n), batch) for access in problem.outputs]
         self.buffers = [self._buffer(i) for i in range(len(self.operands))]
         accumulators = self._k_ranges()
         emit_combine(self.kernel, self.plan, accumulators, extras, outputs, (self.m0, self.n0))
@@ -129,9 +131,8 @@ class _KernelBuilder:
         grid = Grid(self.problem.size("batch"), tiles_m, tiles_n, self.plan.group_m, self.target.xcds)
         return tile_of(workgroup, grid)
 
-    def _view(self, access: Access, rows: str, columns: str, batch: ix.Term) -> ir.Value:
-        """A rank-2 view of one batch of an array."""
-        dims = [self.problem.dims(role)[0] for role in (rows, columns)]
+    def _view(self, access: Access, dims: tuple[int, int], batch: ix.Term) -> ir.Value:
+        """A rank-2 view of one batch of an array: its elements along two loop dims."""
         sizes, strides = [self.problem.sizes[d] for d in dims], [access.strides[d] for d in dims]
         offset = self._batch_offset(access, batch)
         static = access.offset if offset is None else ir.ShapedType.get_dynamic_stride_or_offset()
@@ -164,9 +165,6 @@ class _KernelBuilder:
             total = arith.addi(total, arith.constant(index, ir.IntegerAttr.get(index, access.offset)))
         return total
 
-    def _rows_dim(self, operand: int) -> str:
-        return "m" if self.plan.roles[operand] == "a" else "n"
-
     def _buffer(self, operand: int) -> ir.Value:
         """The operand's tile in the kernel's one LDS block."""
         plan = self.plan
@@ -186,7 +184,7 @@ class _KernelBuilder:
 
     def _k_range(self, number: int, gemms: list[int]) -> list[list[ir.Value]]:
         """All K steps of some GEMMs. Ranges are numbered, so that a pass can tell their steps apart."""
-        plan, k_size = self.plan, self.problem.size("k")
+        plan, k_size = self.plan, self.problem.k_sizes[gemms[0]]
         self.range, self.gemms = number, gemms
         # A later range reads some of what the first one read. LLVM would keep those values in registers all along.
         # The grid has one layer, so the workgroup's z is 0, which LLVM does not know.

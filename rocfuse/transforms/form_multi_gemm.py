@@ -61,47 +61,30 @@ class FormMultiGemm(Pass):
             return
         _build(found)
         with module.context:
-            # not canonicalize: it would drop a combine that only passes the product on
+            # equal slices become one value, so that what is read once is loaded once; not canonicalize: it would drop
+            # a combine that only passes the product on
             PassManager.parse("builtin.module(cse)").run(module.operation)
 
 
 def _build(found: Match) -> None:
     """Write multi_gemm and combine in front of the return, and drop what they replace."""
     with ir.InsertionPoint(found.terminator), found.location:
-        outputs = found.extents[:-1]
-        loops = len(found.extents)
-        pairs = [(gemm.a.materialize(found.extents), gemm.b.materialize(found.extents)) for gemm in found.gemms]
-        pairs = _share(pairs, found)
+        loops = len(found.dims)
+        pairs = []
+        for gemm in found.gemms:
+            extents = (*found.extents, gemm.depth)
+            pairs.append((gemm.a.materialize(extents), gemm.b.materialize(extents)))
         maps = [(gemm.a.affine_map(loops), gemm.b.affine_map(loops)) for gemm in found.gemms]
-        product_type = ir.RankedTensorType.get(outputs, ir.F32Type.get())
+        product_type = ir.RankedTensorType.get(found.extents, ir.F32Type.get())
         products = build_multi_gemm(pairs, maps, found.dims, product_type, found.gemms[0].location)
         values = _combine(found, list(products.results))
     _return(found, values)
     erase_dead(entry_block(found.function))
 
 
-def _share(pairs: Sequence[tuple[ir.Value, ir.Value]], found: Match) -> list[tuple[ir.Value, ir.Value]]:
-    """Equal views are one value: what is read once is loaded once."""
-    known: dict[tuple[ir.Value, object], ir.Value] = {}
-    shared: list[tuple[ir.Value, ir.Value]] = []
-    for (a, b), gemm in zip(pairs, found.gemms, strict=True):
-        extents = tuple(found.extents)
-        a = known.setdefault((gemm.a.base, _part(gemm.a.access, extents)), a)
-        b = known.setdefault((gemm.b.base, _part(gemm.b.access, extents)), b)
-        shared.append((a, b))
-    return shared
-
-
-def _part(access: Sequence[object], extents: Sequence[int]) -> tuple[tuple[int, int], ...]:
-    return tuple(
-        (index.offset, -1 if index.dim is None else extents[index.dim])  # type: ignore[attr-defined]
-        for index in access
-    )
-
-
 def _combine(found: Match, products: list[ir.Value]) -> list[ir.Value]:
     """The linalg.generic of the combine; returns its results."""
-    loops = len(found.extents) - 1
+    loops = len(found.extents)
     parallel = ir.Attribute.parse("#linalg.iterator_type<parallel>")
     inputs = [*products, *(node.view.materialize(found.extents) for node in found.operands)]
     maps = [map_of_dims(range(loops), loops) for _ in products]

@@ -33,10 +33,11 @@ from rocfuse.transforms.views import View, memory_view, trace_operand
 
 @dataclass(frozen=True)
 class Gemm:
-    """One product over the common loops."""
+    """One product over the common loops, and the extent of its own k."""
 
     a: View
     b: View
+    depth: int
     location: ir.Location
 
 
@@ -53,7 +54,10 @@ class Result:
 
 @dataclass(frozen=True)
 class Match:
-    """A function that is G products and one combine. Loops are the roles in order, k last."""
+    """A function that is G products and one combine. Loops are the roles in order, k last.
+
+    `extents` are those of the loops without k: of the products and of the combine.
+    """
 
     function: ir.Operation
     terminator: ir.Operation
@@ -188,11 +192,10 @@ class _Assembler:
         kept = self._covered(uses[0], products[0])
         roles, swap = self._roles(uses, products, kept)
         order = sorted(kept, key=lambda dim: (ROLE_ORDER.index(roles[dim]), dim))
-        depth = _depth(products)
         gemms: list[Gemm] = []
         for use, product, swapped in zip(uses, products, swap, strict=True):
             gemm = self._gemm(use, product, swapped, order)
-            known = [one for one, other in enumerate(gemms) if (other.a, other.b) == (gemm.a, gemm.b)]
+            known = [one for one, other in enumerate(gemms) if _same(gemm, other)]
             use.gemm = known[0] if known else len(gemms)
             if not known:
                 gemms.append(gemm)
@@ -209,7 +212,7 @@ class _Assembler:
         ]
         root = defining_op(values[0][0]) or self.terminator
         dims: tuple[Role, ...] = (*(roles[dim] for dim in order), "k")
-        extents = (*(self.shape[dim] for dim in order), depth)
+        extents = tuple(self.shape[dim] for dim in order)
         return Match(
             self.function, self.terminator, root.location, dims, extents, tuple(gemms), operands, tuple(results)
         )
@@ -297,7 +300,7 @@ class _Assembler:
                 f"the product multiplies {types[0]} by {types[1]} (need two f16 or two bf16); convert them",
             )
         a, b = reversed(views) if swapped else views
-        return Gemm(a, b, use.op.location)
+        return Gemm(a, b, _k_extent(product), use.op.location)
 
     def _operands(self, gemms: int, order: list[int]) -> tuple[OperandNode, ...]:
         """The combine's other inputs, numbered after the products; equal ones are one."""
@@ -317,6 +320,11 @@ def _check_roles(op: ir.Operation, roles: dict[int, Role]) -> None:
             raise Refused(op, f"the product has no {role} dimension; give the vector a dimension of 1")
 
 
+def _same(one: Gemm, other: Gemm) -> bool:
+    """Whether two products are one: the same elements of the same arrays. A view begins somewhere; k says how far."""
+    return (one.a, one.b, one.depth) == (other.a, other.b, other.depth)
+
+
 def _k_extent(product: Product) -> int:
     wide = [product.extents[dim] for dim in product.roles.dims("k") if product.extents[dim] != 1]
     if len(wide) > 1:
@@ -326,18 +334,6 @@ def _k_extent(product: Product) -> int:
             "collapse them in the arguments",
         )
     return wide[0] if wide else 1
-
-
-def _depth(products: Sequence[Product]) -> int:
-    """The extent of k, if all products have the same."""
-    depths = [_k_extent(product) for product in products]
-    for product, depth in zip(products, depths, strict=True):
-        if depth != depths[0]:
-            raise Refused(
-                product.op,
-                f"the products sum over different k, {depths[0]} and {depth} (need one k); compile them apart",
-            )
-    return depths[0]
 
 
 def _check_view(view: View, op: ir.Operation) -> None:

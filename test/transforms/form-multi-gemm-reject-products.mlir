@@ -29,19 +29,6 @@ func.func @complex(%x: tensor<5x7xcomplex<f32>>, %w: tensor<7x6xcomplex<f32>>, %
 
 // -----
 
-// CHECK-LABEL: func.func @different_k(
-//   CHECK-NOT: multi_gemm
-func.func @different_k(%x: tensor<5x7xf16>, %w: tensor<7x6xf16>, %y: tensor<5x9xf16>, %v: tensor<9x6xf16>, %c: tensor<5x6xf32>)
-    -> tensor<5x6xf32> {
-  %p = linalg.matmul ins(%x, %w : tensor<5x7xf16>, tensor<7x6xf16>) outs(%c : tensor<5x6xf32>) -> tensor<5x6xf32>
-  // expected-remark @below {{the products sum over different k, 7 and 9 (need one k); compile them apart}}
-  %q = linalg.matmul ins(%y, %v : tensor<5x9xf16>, tensor<9x6xf16>) outs(%c : tensor<5x6xf32>) -> tensor<5x6xf32>
-  %r = arith.mulf %p, %q : tensor<5x6xf32>
-  return %r : tensor<5x6xf32>
-}
-
-// -----
-
 func.func @vector(%x: tensor<5x7xf16>, %w: tensor<7xf16>, %c: tensor<5xf32>) -> tensor<5xf32> {
   // expected-remark @below {{the product has no m dimension; give the vector a dimension of 1}}
   %p = linalg.matvec ins(%x, %w : tensor<5x7xf16>, tensor<7xf16>) outs(%c : tensor<5xf32>) -> tensor<5xf32>

@@ -43,3 +43,21 @@ def gemms(m: int, n: int, k: int, count: int = 2, layout: str = "kn", batch: int
         views = (Access(1, "f16", g * n, stride, batch * k * n * count, "b") for g in range(count))
         one = replace(one, b=tuple(views))
     return canonical(one)
+
+
+def different_k(m: int, n: int, k_sizes: Sequence[int]) -> Problem:
+    """One product for each K, of arrays of its own (M x K and K x N), canonical."""
+    distinct = tuple(dict.fromkeys(k_sizes))
+    roles = ("m", "n", *(f"k{number}" for number in range(len(distinct))))
+    dims = [2 + distinct.index(k) for k in k_sizes]
+
+    def access(array: int, shape: Sequence[int], order: Sequence[int], role: str = "") -> Access:
+        strides = dict(zip(order, dense(shape).strides, strict=True))
+        steps = tuple(strides.get(d, 0) for d in range(len(roles)))
+        return Access(array, "f16", 0, steps, math.prod(shape), role)
+
+    a = tuple(access(2 * g, (m, k), (0, dims[g]), "a") for g, k in enumerate(k_sizes))
+    b = tuple(access(2 * g + 1, (k, n), (dims[g], 1), "b") for g, k in enumerate(k_sizes))
+    outputs = (access(2 * len(k_sizes), (m, n), (0, 1)),)
+    k_roles = tuple(roles[dim] for dim in dims)
+    return canonical(Problem(roles, (m, n, *distinct), a, b, (), outputs, k_roles))

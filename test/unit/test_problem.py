@@ -1,9 +1,10 @@
 """The canonical form of a problem: one m, n and k, the rest batch, and the same addresses as before."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
-from problems import problem
+from problems import different_k, problem
 
 from rocfuse.analysis.problem import Access, Problem, canonical
 
@@ -105,3 +106,43 @@ def test_operands_are_distinct_by_array_offset_and_strides():
     two = Problem(one.roles, one.sizes, (a, a), (b, halves), (), one.outputs)
     assert two.operands == (a, b, halves)
     assert Problem(one.roles, one.sizes, (a, a), (b, b), (), one.outputs).operands == (a, b)
+
+
+def test_gemms_of_different_k_have_a_loop_dim_each():
+    one = different_k(5, 3, (4, 7, 4))
+    assert (one.roles, one.sizes) == (("m", "n", "k0", "k1"), (5, 3, 4, 7))
+    assert one.k_sizes == (4, 7, 4)
+    assert [one.k_dim(access) for access in one.a + one.b] == [2, 3, 2, 2, 3, 2]
+    assert [access.strides for access in one.a[:2]] == [(4, 0, 1, 0), (7, 0, 0, 1)]
+    assert one.multiplications == 5 * 3 * (4 + 7 + 4)
+    with pytest.raises(ValueError, match="no dim of role k in m, n, k0, k1"):
+        one.size("k")
+
+
+def test_one_k_is_the_k_of_every_gemm():
+    one = problem(("m", "n", "k"), (5, 3, 4), (0, 2), (2, 1), (0, 1), gemms=2)
+    assert one.k_sizes == (4, 4)
+    assert [one.k_dim(access) for access in one.operands] == [2, 2, 2]
+    assert one.multiplications == 2 * 5 * 3 * 4
+
+
+def test_k_dims_merge_for_each_gemm_by_itself():
+    """A is 2 x 3 x 4 along m, k0, k0 in one array and 2 x 5 x 1 along m, k1, k1 in another, B the same by n."""
+    roles, sizes = ("m", "n", "k0", "k0", "k1", "k1"), (2, 6, 3, 4, 5, 1)
+    a = (Access(0, "f16", 0, (12, 0, 4, 1, 0, 0), 24, "a"), Access(1, "f16", 0, (5, 0, 0, 0, 1, 1), 10, "a"))
+    b = (Access(2, "f16", 0, (0, 1, 24, 6, 0, 0), 72, "b"), Access(3, "f16", 0, (0, 1, 0, 0, 6, 6), 30, "b"))
+    outputs = (Access(4, "f16", 0, (6, 1, 0, 0, 0, 0), 12),)
+    one = Problem(roles, sizes, a, b, (), outputs, ("k0", "k1"))
+    merged = canonical(one)
+    assert (merged.roles, merged.sizes) == (("m", "n", "k0", "k1"), (2, 6, 12, 5))
+    assert merged.k_sizes == one.k_sizes == (12, 5)
+    assert [access.strides for access in merged.b] == [(0, 1, 6, 0), (0, 1, 0, 6)]
+    assert canonical(merged) == merged
+
+
+def test_the_first_columns_of_an_array_are_another_operand_than_all_of_them():
+    one = different_k(5, 3, (4, 7))
+    part = replace(one.a[1], strides=(7, 0, 1, 0))
+    shared = replace(one, a=(part, one.a[1]))
+    assert len(shared.operands) == 4
+    assert [shared.k_dim(access) for access in shared.a] == [2, 3]

@@ -4,12 +4,14 @@ import re
 from dataclasses import replace
 
 import pytest
-from problems import gemms, problem
+from problems import different_k, gemms, problem
 
 from rocfuse.analysis import operands, search
 from rocfuse.analysis import tiling as tilings
+from rocfuse.analysis.cost import cost
 from rocfuse.analysis.problem import Access, canonical
 from rocfuse.analysis.tiling import Limits, Plan, Rejected, Tiling
+from rocfuse.analysis.traffic import traffic
 from rocfuse.targets import GFX942
 
 LARGE = gemms(4096, 4096, 4096)
@@ -68,6 +70,34 @@ def test_an_lds_rejection_has_the_table_of_buffers_and_the_excess():
         "B1 stage 0: 32768 B at 65536 (loop)",
     )
     assert tilings.account_of(LARGE, found.tiling, GFX942).bytes == 98304
+
+
+def test_one_loop_for_all_gemms_needs_one_k():
+    one = different_k(256, 256, (320, 640, 320))
+    fused = Tiling(64, 64, 64, 2, 2, "32x32x8")
+    found = tilings.check(one, fused, GFX942)
+    assert isinstance(found, Rejected)
+    assert found.reason == "loop-form fused: need one k, have 320 and 640; needs loop-form=sequential"
+    assert isinstance(tilings.check(one, replace(fused, loop_form="sequential"), GFX942), Plan)
+    assert {tiling.loop_form for tiling in search.candidates(one, GFX942)} == {"sequential"}
+    assert {tiling.loop_form for tiling in search.candidates(LARGE, GFX942)} == {"fused"}
+
+
+def test_stages_are_limited_by_the_smallest_k():
+    one = different_k(256, 256, (320, 96))
+    tiling = Tiling(64, 64, 64, 2, 2, "32x32x8", 3, loop_form="sequential")
+    found = tilings.check(one, tiling, GFX942)
+    assert isinstance(found, Rejected) and found.reason == "stages 3 > 2, the tiles of k 96"
+    assert isinstance(tilings.check(one, replace(tiling, stages=2), GFX942), Plan)
+
+
+def test_cycles_count_the_tiles_of_each_k():
+    tiling = Tiling(64, 64, 64, 2, 2, "32x32x8", loop_form="sequential")
+    both = cost(different_k(256, 256, (320, 96)), tiling, GFX942)
+    alone = [cost(different_k(256, 256, (k,)), tiling, GFX942) for k in (320, 96)]
+    assert both.matrix == sum(one.matrix for one in alone)
+    assert both.loads == sum(one.loads for one in alone)
+    assert traffic(different_k(256, 256, (320, 96)), tiling).flops == 2 * 256 * 256 * (320 + 96)
 
 
 def test_too_many_registers_are_rejected_with_need_and_have():
