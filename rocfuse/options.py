@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import types
 import typing
 from collections.abc import Mapping
@@ -54,9 +55,9 @@ def _parse_value(cls: type, key: str, text: str, hint: Any) -> Any:
             return text == "true"
         wanted = "true or false"
     elif expected is int:
-        if text.isdecimal():
+        if re.fullmatch("[0-9]{1,9}", text):
             return int(text)
-        wanted = "a whole number"
+        wanted = "a whole number of at most 9 digits" if re.fullmatch("[0-9]+", text) else "a whole number"
     else:
         return text
     raise UsageError(f"{getattr(cls, 'name', cls.__name__)}: option '{key}' takes {wanted}, not '{text}'")

@@ -79,13 +79,18 @@ def parse_pipeline(text: str) -> Pipeline:
 
 
 def parse_options(text: str) -> dict[str, str]:
-    """Parse `a=1 b=x` or `a=1,b=x`, in braces or not, into option texts."""
+    """Parse `a=1 b=x` or `a=1,b=x`, in braces or not, into option texts.
+
+    What follows a comma and has no `=` belongs to the value before it: `a=x,y b=1` is a: `x,y` and b: `1`.
+    """
     text = text.strip()
     if text.startswith("{") and text.endswith("}"):
         text = text[1:-1]
     options: dict[str, str] = {}
-    for part in re.split(r"[\s,]+", text.strip()):
-        if not part:
+    key = ""
+    for separator, part in re.findall(r"([\s,]*)([^\s,]+)", text):
+        if key and separator == "," and "=" not in part:
+            options[key] += f",{part}"
             continue
         key, equals, value = part.partition("=")
         if not key or not equals or not value:

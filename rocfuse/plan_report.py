@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rocfuse.analysis import cost as costs
-from rocfuse.analysis import operands
+from rocfuse.analysis import operands, perf_config
 from rocfuse.analysis import tiling as tilings
 from rocfuse.analysis.cost import Cost
 from rocfuse.analysis.problem import Problem
@@ -40,6 +40,7 @@ def _kernel(decision: Decision, target: Target, every: bool) -> Report:
         **{role: problem.size(role) for role in ("batch", "m", "n")},
         "k": list(problem.k_sizes),
         "dtype": problem.a[0].element_type,
+        "perf_config": perf_config.format(plan.tiling, plan.group_m),
         "plan": {**_tiling(plan.tiling, problem), "contiguous": operands.output_direction(problem)},
         "grid": _grid(problem, plan, target),
         "cost": _cost(costs.cost(problem, plan.tiling, target)),
@@ -65,6 +66,7 @@ def _tiling(tiling: Tiling, problem: Problem) -> Report:
         "stages": tiling.stages,
         "schedule": tiling.schedule,
         "loop_form": tiling.loop_form,
+        "split_k": tiling.split_k,
     }
 
 
@@ -169,8 +171,8 @@ def _candidate(result: Plan | Rejected, decision: Decision, target: Target) -> R
     else:
         verdict = "accepted"
         reason = _lost_by(tiling, costs.cost(problem, tiling, target), chosen, costs.cost(problem, chosen, target))
-    entry = {**_tiling(tiling, problem), "verdict": verdict, "reason": reason}
-    return {**entry, "total_cycles": cost.total if cost else None}
+    entry = {**_tiling(tiling, problem), "perf_config": perf_config.format(tiling), "verdict": verdict}
+    return {**entry, "reason": reason, "total_cycles": cost.total if cost else None}
 
 
 def _lost_by(tiling: Tiling, cost: Cost, chosen: Tiling, best: Cost) -> str:
@@ -229,6 +231,7 @@ def _lines(kernel: Report, target: str) -> Iterator[str]:
 def _plan_lines(kernel: Report) -> Iterator[str]:
     grid, cost = kernel["grid"], kernel["cost"]
     yield f"plan       {_describe(kernel['plan'])}"
+    yield f"config     {kernel['perf_config']}"
     tiles = f"{grid['tiles_m']} x {grid['tiles_n']} tiles"
     batches = f"{_count(grid['batches'], 'batch', 'es')} of " if grid["batches"] > 1 else ""
     yield f"grid       {_count(grid['workgroups'], 'workgroup')} of {grid['threads']} threads: {batches}{tiles}"

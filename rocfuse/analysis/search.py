@@ -41,6 +41,6 @@ def choose(plans: Sequence[Plan], problem: Problem, target: Target) -> Plan:
 
 def distance(one: Tiling, other: Tiling) -> float:
     """How far apart two tilings are: doublings between their sizes, and a little for each other difference."""
-    sizes = ("tile_m", "tile_n", "tile_k", "stages", "waves_m", "waves_n")
+    sizes = ("tile_m", "tile_n", "tile_k", "stages", "waves_m", "waves_n", "split_k")
     doublings = sum(abs(math.log2(max(getattr(one, s), 1) / max(getattr(other, s), 1))) for s in sizes)
     return doublings + 0.5 * sum(getattr(one, name) != getattr(other, name) for name in ("matrix_op", "schedule"))

@@ -33,6 +33,7 @@ class Tiling:
     stages: int = 1
     schedule: str = "interleaved"
     loop_form: str = "fused"
+    split_k: int = 1  # workgroups that share the K of one tile
 
     @property
     def waves(self) -> int:
@@ -189,6 +190,8 @@ def _direction(problem: Problem, access: Access) -> tuple[str, int, int]:
 
 
 def _shape_reasons(problem: Problem, tiling: Tiling, row: MatrixInstruction, target: Target) -> Iterator[str]:
+    if tiling.split_k != 1:
+        yield f"split-k: need 1, have {tiling.split_k}: split-K is not lowered yet"
     for name, value in (("tile-m", tiling.tile_m), ("tile-n", tiling.tile_n), ("tile-k", tiling.tile_k)):
         if value < 1 or value & (value - 1):
             yield f"{name}: need a power of two, have {value}"

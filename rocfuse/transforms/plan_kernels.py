@@ -22,7 +22,7 @@ from rocfuse.passes import Pass, PassContext, register
 from rocfuse.plan_attributes import to_attribute
 from rocfuse.targets import Target
 
-_PINS = ("tile_m", "tile_n", "tile_k", "stages", "waves_m", "waves_n", "matrix_op", "schedule", "loop_form")
+_PINS = ("tile_m", "tile_n", "tile_k", "stages", "waves_m", "waves_n", "matrix_op", "schedule", "loop_form", "split_k")
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,7 @@ class PlanKernels(Pass):
     matrix_op: str | None = None
     loop_form: Literal["fused", "sequential"] | None = None
     schedule: Literal["plain", "prefetch", "iglp", "interleaved", "ping-pong"] | None = None
+    split_k: int | None = None
     group_m: int | None = None
     fuse: Literal["always"] = "always"
     max_lds_bytes: int | None = None
@@ -166,6 +167,7 @@ def plan_attribute(plan: Plan, problem: Problem, target: Target) -> ir.DictAttr:
         "stages": tiling.stages,
         "loop_form": tiling.loop_form,
         "schedule": tiling.schedule,
+        "split_k": tiling.split_k,
         "group_m": plan.group_m,
         "contiguous": operands.output_direction(problem),
         "grid": tilings.workgroups(problem, tiling),

@@ -8,8 +8,9 @@
 // RUN: not %rocfuse-opt %s --rocfuse-plan-kernels=tile-m=128,tile-n=128,tile-k=64,max-lds-bytes=40000 2>&1 | FileCheck %s --check-prefix=MAXLDS
 // RUN: not %rocfuse-opt %s --rocfuse-plan-kernels=tile-m=128,tile-n=64,waves-m=2,waves-n=2,max-registers=90 2>&1 | FileCheck %s --check-prefix=MAXREG
 // RUN: not %rocfuse-opt %s --rocfuse-plan-kernels=min-waves-per-simd=9 2>&1 | FileCheck %s --check-prefix=MINWAVES
+// RUN: not %rocfuse-opt %s --rocfuse-plan-kernels=tile-m=64,split-k=4 2>&1 | FileCheck %s --check-prefix=SPLITK
 
-// LDS: plan-kernels-reject.mlir:[[#@LINE+18]]:{{[0-9]+}}: error: rocfuse-plan-kernels: 256x(256+256)x64: lds 98304 B > 65536 B on gfx942; try tile-n=128 (256x(128+128)x64)
+// LDS: plan-kernels-reject.mlir:[[#@LINE+19]]:{{[0-9]+}}: error: rocfuse-plan-kernels: 256x(256+256)x64: lds 98304 B > 65536 B on gfx942; try tile-n=128 (256x(128+128)x64)
 // LDS: note: A stage 0: 32768 B at 0 (loop)
 // LDS: note: B0 stage 0: 32768 B at 32768 (loop)
 // LDS: note: B1 stage 0: 32768 B at 65536 (loop)
@@ -22,6 +23,7 @@
 // MAXLDS: error: {{.*}}128x(128+128)x64: lds 49152 B > 40000 B (max-lds-bytes)
 // MAXREG: error: {{.*}}registers {{[0-9]+}} > 90 (max-registers)
 // MINWAVES: error: {{.*}}need 9 waves a SIMD, have {{[1-8]}} (min-waves-per-simd)
+// SPLITK: error: {{.*}}split-k: need 1, have 4: split-K is not lowered yet; try {{.*}}split-k=1 (64x
 
 #a = affine_map<(d0, d1, d2) -> (d0, d2)>
 #b = affine_map<(d0, d1, d2) -> (d1, d2)>

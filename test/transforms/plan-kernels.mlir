@@ -18,6 +18,7 @@
 //  CHECK-SAME:     lds_bytes = 32768 : i64
 //  CHECK-SAME:     matrix_op = "32x32x8"
 //  CHECK-SAME:     register_budget = 256 : i64
+//  CHECK-SAME:     split_k = 1 : i64
 //  CHECK-SAME:     tile = [128, 64, 64], waves = [2, 2]
 //       CHECK:   linalg.generic
 

@@ -35,6 +35,8 @@ def test_only_what_differs_is_printed():
         ({"tile_m": "1"}, "rocfuse-sample: unknown option 'tile_m'; there are: tile-m, loop-form, fast, schedule"),
         ({"tile-m": "-1"}, "option 'tile-m' takes a whole number, not '-1'"),
         ({"tile-m": "1.5"}, "option 'tile-m' takes a whole number, not '1.5'"),
+        ({"tile-m": "1" * 5000}, "option 'tile-m' takes a whole number of at most 9 digits, not '111"),
+        ({"tile-m": "²"}, "option 'tile-m' takes a whole number, not '²'"),
         ({"loop-form": "spiral"}, "option 'loop-form' takes fused or sequential, not 'spiral'"),
         ({"fast": "1"}, "option 'fast' takes true or false, not '1'"),
     ],
@@ -50,7 +52,12 @@ def test_option_text_has_several_spellings(text):
     assert parse_options(text) == {"a": "1", "b": "x"}
 
 
-@pytest.mark.parametrize("text", ["a", "a=", "=1", "a=1 b", "a=1 a=2"])
+@pytest.mark.parametrize("text", ["{a=x,y b=1}", "a=x,y,b=1", "a=x,y, b=1"])
+def test_a_value_may_have_commas(text):
+    assert parse_options(text) == {"a": "x,y", "b": "1"}
+
+
+@pytest.mark.parametrize("text", [",a", "a=,x", "a=1 x", "a=1, x", "a", "a=", "=1", "a=1 b", "a=1 a=2"])
 def test_malformed_option_text(text):
     with pytest.raises(UsageError):
         parse_options(text)
