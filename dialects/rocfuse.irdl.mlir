@@ -49,6 +49,18 @@ irdl.dialect @rocfuse {
     irdl.attributes {"operand" = %operand, "part" = %part}
   }
 
+  // The second operand in waves from number `from_wave` on, the first one in the waves before: two views of arrays, or two
+  // LDS tiles. (Two operands of two types: a variadic list in IRDL has one, and views differ in their offset.)
+  irdl.operation @wave_select {
+    %low = irdl.base "!builtin.memref"
+    %high = irdl.base "!builtin.memref"
+    %result = irdl.base "!builtin.memref"
+    %from_wave = irdl.base "#builtin.integer"
+    irdl.operands(low: %low, high: %high)
+    irdl.results(selected: %result)
+    irdl.attributes {"from_wave" = %from_wave}
+  }
+
   // All waves of the workgroup have finished their LDS accesses up to here.
   irdl.operation @barrier {}
 

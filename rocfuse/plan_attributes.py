@@ -38,6 +38,7 @@ class KernelPlan:
     buffer_names: tuple[str, ...]  # the LDS tile that each uses
     roles: tuple[str, ...]  # of each: "a" or "b"
     copies: tuple[Copy, ...]
+    groups: tuple[tuple[int, ...], ...]  # of operands: those of a group are copied side by side, each by some waves
     swizzles: tuple[Swizzle, ...]
     buffers: tuple[Buffer, ...]
     stages: int
@@ -51,6 +52,15 @@ class KernelPlan:
     def threads(self) -> int:
         """Threads of a workgroup."""
         return self.waves_m * self.waves_n * self.wave_lanes
+
+    @property
+    def units(self) -> int:
+        """Units of a K step that a thread reads, and writes to LDS."""
+        return sum(self.copies[group[0]].parts for group in self.groups)
+
+    def group(self, operand: int) -> tuple[int, ...]:
+        """The operands that are copied side by side with this one."""
+        return next(group for group in self.groups if operand in group)
 
     @property
     def block_m(self) -> int:
@@ -113,6 +123,8 @@ def read_plan(attribute: ir.DictAttr, target: Target) -> KernelPlan:
         swizzle = entry.pop("swizzle")
         swizzles.append(Swizzle(swizzle["chunk"], tuple(swizzle["images"])))
         copies.append(Copy(**entry))
+    groups = [tuple(names.index(name) for name in group) for group in values["copied_together"]]
+    groups += [(i,) for i, name in enumerate(names) if not any(name in group for group in values["copied_together"])]
     buffers = [Buffer(b["name"], b["offset"], b["bytes"], b["live"], b["stage"]) for b in values["lds"]]
     return KernelPlan(
         tile_m,
@@ -127,6 +139,7 @@ def read_plan(attribute: ir.DictAttr, target: Target) -> KernelPlan:
         tuple(tiles),
         tuple(roles),
         tuple(copies),
+        tuple(sorted(groups)),
         tuple(swizzles),
         tuple(buffers),
         values["stages"],

@@ -81,7 +81,7 @@ def shape_of(plan: KernelPlan) -> Shape:
     """How many steps a tile has, as the pipelining pass counts them."""
     slices, per_gemm = plan.tile_k // plan.k_slice(2), plan.blocks_m * plan.blocks_n
     fragments = sum(plan.blocks_m if role == "a" else plan.blocks_n for role in plan.roles)
-    return Shape(slices, per_gemm * plan.roles.count("b"), fragments, sum(c.parts for c in plan.copies), plan.stages)
+    return Shape(slices, per_gemm * plan.roles.count("b"), fragments, plan.units, plan.stages)
 
 
 def _draw_lds(canvas: _Canvas, lds: Mapping[str, Any], plan: KernelPlan) -> None:

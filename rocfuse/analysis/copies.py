@@ -3,11 +3,16 @@
 A tile is `rows` x `tile_k` (rows of A, columns of B), kept in LDS with k contiguous. A thread's unit of work is a block
 of `unit_rows` x `unit_k` elements, loaded with `loads` loads of `vector` elements and written to LDS as `unit_rows`
 writes of `unit_k` elements; units are dealt to threads in order, the contiguous direction first, so that neighbouring
-lanes read neighbouring addresses. Pure: no MLIR.
+lanes read neighbouring addresses.
+
+Operands whose tiles are alike may be copied side by side, each by an equal share of the waves. A thread's units are
+then as large as those of one tile that is as wide as all together: two B of half the width cost what one B costs.
+Pure: no MLIR.
 """
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 LDS_ACCESS_BYTES = 16  # widest ds_read/ds_write
@@ -24,6 +29,11 @@ class Copy:
     unit_k: int
     parts: int  # units a thread
     k_first: int = 0  # along rows: how many low bits of a thread's number go to k before the rest go to rows
+
+    @property
+    def accesses(self) -> int:
+        """Loads and LDS writes of a thread."""
+        return self.parts * (self.loads + self.unit_rows)
 
     def fields(self, rows: int, tile_k: int) -> tuple[Field, ...]:
         """How the bits of a unit's number make its (row, k), lowest first."""
@@ -53,6 +63,62 @@ class Field:
     source_bit: int
     width: int
     scale: int
+
+
+@dataclass(frozen=True)
+class Tile:
+    """An operand's tile before it is dealt. Tiles of one `kind` differ in nothing but their place in memory."""
+
+    name: str
+    rows: int
+    along: str
+    vector: int  # the widest load that alignment allows, in elements
+    element_bytes: int
+    kind: Hashable
+
+
+@dataclass(frozen=True)
+class Dealing:
+    """How a workgroup copies its tiles. `groups` are numbers of tiles: those of a group are copied side by side."""
+
+    copies: tuple[Copy, ...]
+    groups: tuple[tuple[int, ...], ...]
+
+    @property
+    def elements(self) -> int:
+        """Elements that a thread holds on their way to LDS."""
+        copies = [self.copies[group[0]] for group in self.groups]
+        return sum(copy.parts * copy.unit_rows * copy.unit_k for copy in copies)
+
+
+def plan_copies(tiles: Sequence[Tile], tile_k: int, waves: int, wave_lanes: int) -> Dealing | str:
+    """Deal all tiles of a K step, or say why one cannot be dealt evenly.
+
+    Tiles of one kind are a group where their number divides the waves and a thread then needs fewer loads and writes.
+    """
+
+    def dealt(tile: Tile, sharers: int) -> Copy | str:
+        threads = waves // sharers * wave_lanes
+        return plan_copy(tile.rows, tile_k, threads, tile.along, tile.vector, tile.element_bytes)
+
+    kinds: dict[Hashable, list[int]] = {}
+    for number, tile in enumerate(tiles):
+        kinds.setdefault(tile.kind, []).append(number)
+    found: dict[int, Copy] = {}
+    groups: list[tuple[int, ...]] = []
+    for numbers in kinds.values():
+        first, count = tiles[numbers[0]], len(numbers)
+        alone = dealt(first, 1)
+        shared = dealt(first, count) if waves % count == 0 else "the waves do not divide by the tiles"
+        if isinstance(shared, Copy) and (isinstance(alone, str) or shared.accesses < count * alone.accesses):
+            groups.append(tuple(numbers))
+            found |= dict.fromkeys(numbers, shared)
+        elif isinstance(alone, str):
+            return f"{alone} (operand {first.name})"
+        else:
+            groups += [(number,) for number in numbers]
+            found |= dict.fromkeys(numbers, alone)
+    return Dealing(tuple(found[number] for number in range(len(tiles))), tuple(sorted(groups)))
 
 
 def plan_copy(rows: int, tile_k: int, threads: int, along: str, vector: int, element_bytes: int) -> Copy | str:

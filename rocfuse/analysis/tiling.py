@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rocfuse.analysis import combine
-from rocfuse.analysis.copies import LDS_ACCESS_BYTES, Copy, plan_copy
+from rocfuse.analysis.copies import LDS_ACCESS_BYTES, Copy, Dealing, Tile, plan_copies
 from rocfuse.analysis.lds import LdsAccount, account
 from rocfuse.analysis.operands import ELEMENT_BYTES, access_vector, contiguous, operand_names, output_direction, row_dim
 from rocfuse.analysis.problem import Access, Problem
@@ -54,11 +54,16 @@ class Plan:
     instruction: MatrixInstruction
     operands: tuple[Access, ...]  # distinct, in LDS order
     names: tuple[str, ...]
-    copies: tuple[Copy, ...]
+    dealing: Dealing
     lds: LdsAccount
     registers: RegisterNeed
     register_budget: int
     group_m: int = 1  # rows of tiles in a group of the grid
+
+    @property
+    def copies(self) -> tuple[Copy, ...]:
+        """The dealing of each operand."""
+        return self.dealing.copies
 
 
 @dataclass(frozen=True)
@@ -92,22 +97,19 @@ def check(problem: Problem, tiling: Tiling, target: Target, limits: Limits | Non
     row = target.matrix_instruction(tiling.matrix_op)
     for reason in _shape_reasons(problem, tiling, row, target):
         return Rejected(tiling, reason)
-    threads = tiling.waves * target.wave_lanes
     operands, names = problem.operands, operand_names(problem)
-    copies: list[Copy] = []
-    for access, name in zip(operands, names, strict=True):
-        copy = plan_copy(_rows(access, tiling), tiling.tile_k, threads, *_direction(problem, access))
-        if isinstance(copy, str):
-            return Rejected(tiling, f"{copy} (operand {name})")
-        copies.append(copy)
+    tiles = [_tile(problem, tiling, access, name) for access, name in zip(operands, names, strict=True)]
+    dealing = plan_copies(tiles, tiling.tile_k, tiling.waves, target.wave_lanes)
+    if isinstance(dealing, str):
+        return Rejected(tiling, dealing)
     lds = account_of(problem, tiling, target)
-    registers = _registers(problem, tiling, row, copies, target)
+    registers = _registers(problem, tiling, row, dealing, target)
     for rejected in _budget_reasons(tiling, lds, registers.total, target, limits):
         return rejected
     have = budget(target, registers.total, lds.allocated_bytes, tiling.waves)
     if limits.registers is not None:
         have = min(have, limits.registers)
-    return Plan(tiling, row, operands, names, tuple(copies), lds, registers, have)
+    return Plan(tiling, row, operands, names, dealing, lds, registers, have)
 
 
 def _budget_reasons(
@@ -179,6 +181,14 @@ def workgroups(problem: Problem, tiling: Tiling) -> int:
 
 def _rows(access: Access, tiling: Tiling) -> int:
     return tiling.tile_m if access.role == "a" else tiling.tile_n
+
+
+def _tile(problem: Problem, tiling: Tiling, access: Access, name: str) -> Tile:
+    along, vector, size = _direction(problem, access)
+    # loops in sequence bring in one B at a time
+    own = name if tiling.loop_form == "sequential" else ""
+    kind = (access.role, access.element_type, access.strides, along, vector, own)
+    return Tile(name, _rows(access, tiling), along, vector, size, kind)
 
 
 def _direction(problem: Problem, access: Access) -> tuple[str, int, int]:
@@ -261,7 +271,7 @@ def k_slice(row: MatrixInstruction, element_bytes: int) -> int:
 
 
 def _registers(
-    problem: Problem, tiling: Tiling, row: MatrixInstruction, copies: list[Copy], target: Target
+    problem: Problem, tiling: Tiling, row: MatrixInstruction, dealing: Dealing, target: Target
 ) -> RegisterNeed:
     lanes = tiling.waves * target.wave_lanes
     accumulators = problem.gemms * tiling.tile_m * tiling.tile_n // lanes
@@ -270,8 +280,8 @@ def _registers(
     slices = 1 if tiling.schedule == "plain" else 2
     together = problem.gemms if tiling.loop_form == "fused" else 1
     fragments = slices * (blocks_m + together * blocks_n) * LDS_ACCESS_BYTES // 4
-    moved = sum(copy.parts * copy.unit_rows * copy.unit_k for copy in copies) * 2 // 4
+    moved = dealing.elements * 2 // 4
     if together == 1 and problem.gemms > 1:
-        moved = 2 * moved // len(copies)
+        moved = 2 * moved // len(dealing.copies)
     along = blocks_n if output_direction(problem) == "n" else blocks_m
     return RegisterNeed(accumulators, fragments, moved, combine.registers(problem, row.accumulator_elements, along))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rocfuse.analysis.copies import Copy
 from rocfuse.layouts import LinearMap
 from rocfuse.lowering import index_math as ix
 from rocfuse.plan_attributes import KernelPlan
@@ -52,21 +51,26 @@ class Lanes:
         ]
         return ix.add(*parts)
 
-    def unit(self, copy: Copy, part: int, rows: int, tile_k: int) -> tuple[ix.Term, ix.Term]:
-        """(row, k) in the tile of this thread's unit number `part`."""
+    def unit(self, operand: int, part: int) -> tuple[ix.Term, ix.Term]:
+        """(row, k) in the operand's tile of this thread's unit number `part`."""
+        copy, sharers = self.plan.copies[operand], len(self.plan.group(operand))
+        threads = _log2(self.plan.threads // sharers)
         place: dict[str, list[ix.Term]] = {"row": [], "k": []}
-        for field in copy.fields(rows, tile_k):
-            place[field.dim].append(ix.mul(self._unit_bits(part, field.source_bit, field.width), field.scale))
+        for field in copy.fields(self.plan.rows(operand), self.plan.tile_k):
+            bits = self._unit_bits(part, field.source_bit, field.width, threads)
+            place[field.dim].append(ix.mul(bits, field.scale))
         return ix.add(*place["row"]), ix.add(*place["k"])
 
-    def _unit_bits(self, part: int, low: int, width: int) -> ix.Term:
-        """Bits of the number of this thread's unit: the thread is its low bits, `part` what follows."""
-        threads = _log2(self.plan.threads)
+    def _unit_bits(self, part: int, low: int, width: int, threads: int) -> ix.Term:
+        """Bits of the number of this thread's unit: the thread's low `threads` bits, then `part`."""
         moving: ix.Term = 0
         if low < threads:
             moving = ix.shift_right(self.thread, low)
+            own = min(width, threads - low)
+            if low + own < _log2(self.plan.threads):
+                moving = ix.mask(moving, own)
             if low + width < threads:
-                return ix.mask(moving, width)
+                return moving
         fixed = part << threads >> low & (1 << width) - 1
         return ix.add(moving, fixed)
 

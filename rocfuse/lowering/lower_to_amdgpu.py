@@ -50,6 +50,7 @@ class _Lowering:
         self.steps: dict[str, Callable[[ir.Operation], list[ir.Value]]] = {
             "rocfuse.global_read": self._global_read,
             "rocfuse.lds_write": self._lds_write,
+            "rocfuse.wave_select": self._wave_select,
             "rocfuse.barrier": self._barrier,
             "rocfuse.wait_lds": self._wait_lds,
             "rocfuse.wait_memory": self._wait_memory,
@@ -69,27 +70,31 @@ class _Lowering:
             i32 = ir.IntegerType.get_signless(32)
             thread = arith.index_cast(i32, gpu.thread_id(gpu.Dimension.x))
             self.lanes = Lanes(self.plan, thread)
-        views: list[ir.Operation] = []
+        self.views: list[ir.Operation] = []
         found: list[ir.Operation] = []
 
         def visit(op: ir.Operation) -> ir.WalkResult:
             if op.name == "memref.reinterpret_cast":
-                views.append(op)
+                self.views.append(op)
             elif op.name == "memref.view" or op.name in self.steps:
                 found.append(op)
             return ir.WalkResult.ADVANCE
 
         self.func.walk(visit)
-        for op in views:
+        for op in self.views:
             with ir.InsertionPoint(op), op.location:
                 self.resources[op.result] = Resource.of_view(op)
         for op in found:
             with ir.InsertionPoint(op), op.location:
                 self._replace(op)
-        for op in views:
+        for op in reversed(self.views):
             op.erase()
 
     def _replace(self, op: ir.Operation) -> None:
+        if op.name == "rocfuse.wave_select" and op.operands[0] in self.resources:
+            self.resources[op.result] = self._selected(op)
+            self.views.append(op)
+            return
         if op.name == "memref.view":
             results = [self._flat_buffer(op)]
         else:
@@ -109,7 +114,7 @@ class _Lowering:
         view, row0, k0 = op.operands
         resource = self.resources[view]
         copy = self.plan.copies[operand]
-        row, k = self.lanes.unit(copy, part, self.plan.rows(operand), self.plan.tile_k)
+        row, k = self.lanes.unit(operand, part)
         along_k, k_stride = copy.along == "k", resource.strides[1]
         loads = []
         for load in range(copy.loads):
@@ -126,8 +131,8 @@ class _Lowering:
     def _lds_write(self, op: ir.Operation) -> list[ir.Value]:
         operand, part = number(op, "operand"), number(op, "part")
         unit, buffer = op.operands
-        plan, copy = self.plan, self.plan.copies[operand]
-        row, k = self.lanes.unit(copy, part, plan.rows(operand), plan.tile_k)
+        copy = self.plan.copies[operand]
+        row, k = self.lanes.unit(operand, part)
         element = ir.VectorType(unit.type).element_type
         kind = ir.VectorType.get([copy.unit_k], element)
         for i in range(copy.unit_rows):
@@ -139,6 +144,18 @@ class _Lowering:
             index = self.lanes.lds_index(operand, ix.add(row, i), k)
             write_vector(value, buffer, index)
         return []
+
+    def _wave_select(self, op: ir.Operation) -> list[ir.Value]:
+        return [arith.select(self._from_wave(op), op.operands[1], op.operands[0])]
+
+    def _selected(self, op: ir.Operation) -> Resource:
+        low, high = (self.resources[value] for value in op.operands)
+        return low.or_other(self._from_wave(op), high)
+
+    def _from_wave(self, op: ir.Operation) -> ir.Value:
+        """Whether this wave is one of the later ones: a scalar, so that what it selects stays in scalar registers."""
+        wave = rocdl.readfirstlane(ir.IntegerType.get_signless(32), ix.value_of(self.lanes.wave))
+        return arith.cmpi(arith.CmpIPredicate.uge, wave, ix.constant(number(op, "from_wave")))
 
     def _barrier(self, op: ir.Operation) -> list[ir.Value]:
         amdgpu.lds_barrier()

@@ -16,7 +16,7 @@ from rocfuse.fused_kernel import FusedKernel, read_kernel
 from rocfuse.lowering import index_math as ix
 from rocfuse.lowering.combine import emit_combine
 from rocfuse.lowering.grid_order import Grid, tile_of
-from rocfuse.lowering.steps import action, keep_loop, step
+from rocfuse.lowering.steps import action, keep_loop, share_of, step
 from rocfuse.passes import Pass, PassContext, register
 from rocfuse.plan_attributes import RANGE, VECTOR, KernelPlan, read_plan, to_attribute
 from rocfuse.targets import Target
@@ -119,6 +119,9 @@ class _KernelBuilder:
         extras = [self._view(access, (m, n), batch) for access in problem.extras]
         outputs = [self._view(access, (m, n), batch) for access in problem.outputs]
         self.buffers = [self._buffer(i) for i in range(len(self.operands))]
+        waves = self.plan.waves_m * self.plan.waves_n
+        self.sources = [share_of([self.views[i] for i in group], waves) for group in self.plan.groups]
+        self.tiles = [share_of([self.buffers[i] for i in group], waves) for group in self.plan.groups]
         accumulators = self._k_ranges()
         emit_combine(self.kernel, self.plan, accumulators, extras, outputs, (self.m0, self.n0))
 
@@ -216,17 +219,20 @@ class _KernelBuilder:
         """One tile of K in the plain order: read, barrier, write, barrier, multiply."""
         plan, units = self.plan, []
         tag = {RANGE: self.range}
-        for operand in self._operands():
+        for group, source, tile in zip(plan.groups, self.sources, self.tiles, strict=True):
+            operand = group[0]
+            if operand not in self._operands():
+                continue
             copy = plan.copies[operand]
             element = _element_type(self.operands[operand].element_type)
             kind = ir.VectorType.get([copy.loads, copy.vector], element)
             for part in range(copy.parts):
-                where = [self.views[operand], self.origin[plan.roles[operand]], k]
+                where = [source, self.origin[plan.roles[operand]], k]
                 unit = step("global_read", where, kind, operand=operand, part=part, masked=int(masked), **tag)
-                units.append((operand, part, unit))
+                units.append((unit, tile, {"operand": operand, "part": part}))
         action("barrier", **tag)
-        for operand, part, unit in units:
-            action("lds_write", unit, self.buffers[operand], operand=operand, part=part, **tag)
+        for unit, tile, numbers in units:
+            action("lds_write", unit, tile, **numbers, **tag)
         action("barrier", **tag)
         for k_slice in range(plan.tile_k // plan.k_slice(2)):
             accumulators = self._multiply(k_slice, accumulators)

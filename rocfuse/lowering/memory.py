@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mlir import ir
 from mlir.dialects import amdgpu, arith, memref, vector
@@ -41,12 +41,25 @@ class Resource:
         flat = ir.MemRefType.get([extent], kind.element_type, layout)
         offsets = list(op.operands)[1:]
         view = memref.reinterpret_cast(flat, op.operands[0], offsets, [], [], [offset], [extent], [1])
-        space = ir.Attribute.parse("#amdgpu.address_space<fat_raw_buffer>")
-        bounded = ir.MemRefType.get([extent], kind.element_type, memory_space=space)
-        i64 = ir.IntegerType.get_signless(64)
-        valid = arith.constant(i64, ir.IntegerAttr.get(i64, extent * element_bytes))
-        buffer = amdgpu.fat_raw_buffer_cast(view, valid_bytes=valid, reset_offset=True, results=[bounded])
+        buffer = _bounded(view, extent * element_bytes)
         return Resource(buffer, view, tuple(sizes), tuple(strides), extent, width, element_bytes)
+
+    def or_other(self, condition: ir.Value, other: Resource) -> Resource:
+        """The other one, of equal sizes and strides, where a condition on scalars holds."""
+        anywhere = ir.StridedLayoutAttr.get(ir.ShapedType.get_dynamic_stride_or_offset(), [1])
+        kind = ir.MemRefType.get([self.extent], ir.MemRefType(self.plain.type).element_type, anywhere)
+        chosen = arith.select(condition, *(memref.cast(kind, one.plain) for one in (other, self)))
+        return replace(self, buffer=_bounded(chosen, self.extent * self.element_bytes), plain=chosen)
+
+
+def _bounded(view: ir.Value, valid_bytes: int) -> ir.Value:
+    """A flat view as a buffer resource."""
+    kind = ir.MemRefType(view.type)
+    space = ir.Attribute.parse("#amdgpu.address_space<fat_raw_buffer>")
+    bounded = ir.MemRefType.get(kind.shape, kind.element_type, memory_space=space)
+    i64 = ir.IntegerType.get_signless(64)
+    valid = arith.constant(i64, ir.IntegerAttr.get(i64, valid_bytes))
+    return amdgpu.fat_raw_buffer_cast(view, valid_bytes=valid, reset_offset=True, results=[bounded])
 
 
 def read_vector(resource: Resource, index: ix.Term, width: int) -> ir.Value:

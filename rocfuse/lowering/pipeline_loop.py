@@ -12,7 +12,7 @@ from rocfuse.analysis import schedule
 from rocfuse.analysis.schedule import Shape, Slot
 from rocfuse.dialect import PLAN, walk
 from rocfuse.lowering.index_math import constant
-from rocfuse.lowering.steps import action, copied, keep_loop, number
+from rocfuse.lowering.steps import action, copied, keep_loop, number, share_of
 from rocfuse.passes import Pass, PassContext, register
 from rocfuse.plan_attributes import RANGE, KernelPlan, read_plan
 
@@ -116,8 +116,9 @@ class _Pipeline:
 
     def _stage_buffers(self) -> list[dict[ir.Value, ir.Value]]:
         """For each stage, the LDS view that stands for a stage 0 view."""
-        first = {op.operands[1]: number(op, "operand") for op in self.writes}
-        stages: list[dict[ir.Value, ir.Value]] = [{view: view for view in first}]
+        first = {op.operands[0]: number(op, "operand") for ops in self.fragments for op in ops}
+        written = {op.operands[1]: self.plan.group(number(op, "operand")) for op in self.writes}
+        stages: list[dict[ir.Value, ir.Value]] = [{view: view for view in (*first, *written)}]
         block = self.func.regions[0].blocks[0]
         lds = list(block.arguments)[-1]
         index = ir.IndexType.get()
@@ -128,6 +129,10 @@ class _Pipeline:
                     planned = self.plan.buffer(operand, stage)
                     offset = arith.constant(index, ir.IntegerAttr.get(index, planned.offset_bytes))
                     views[view] = memref.view(view.type, lds, offset, [])
+                of_operand = {first[view]: value for view, value in views.items()}
+                waves = self.plan.waves_m * self.plan.waves_n
+                for tile, group in written.items():
+                    views[tile] = share_of([of_operand[i] for i in group], waves)
                 stages.append(views)
         return stages
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mlir import ir
 
 from rocfuse.plan_attributes import to_attribute
@@ -23,6 +25,19 @@ def copied(op: ir.Operation, operands: list[ir.Value], **changes: object) -> ir.
     attributes |= {name: to_attribute(value) for name, value in changes.items()}
     results = [result.type for result in op.results]
     return ir.Operation.create(op.name, results=results, operands=operands, attributes=attributes)
+
+
+def share_of(operands: Sequence[ir.Value], waves: int) -> ir.Value:
+    """The one of views or LDS tiles of equal shape that a wave copies: each takes an equal share of the waves."""
+    chosen = operands[0]
+    for number, value in enumerate(operands[1:], start=1):
+        kind = ir.MemRefType(value.type)
+        if isinstance(kind.layout, ir.StridedLayoutAttr):  # views of arrays differ in their offset
+            anywhere = ir.ShapedType.get_dynamic_stride_or_offset()
+            layout = ir.StridedLayoutAttr.get(anywhere, ir.StridedLayoutAttr(kind.layout).strides)
+            kind = ir.MemRefType.get(kind.shape, kind.element_type, layout=layout)
+        chosen = step("wave_select", [chosen, value], kind, from_wave=number * waves // len(operands))
+    return chosen
 
 
 def keep_loop(loop: ir.Operation) -> None:

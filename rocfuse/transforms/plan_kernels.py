@@ -172,6 +172,7 @@ def plan_attribute(plan: Plan, problem: Problem, target: Target) -> ir.DictAttr:
         "contiguous": operands.output_direction(problem),
         "grid": tilings.workgroups(problem, tiling),
         "copies": copies,
+        "copied_together": [[plan.names[i] for i in group] for group in plan.dealing.groups if len(group) > 1],
         "lds": buffers,
         "lds_bytes": lds.bytes,
         "lds_allocated_bytes": lds.allocated_bytes,

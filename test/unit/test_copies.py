@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from problems import gemms
 
-from rocfuse.analysis.copies import LDS_ACCESS_BYTES, Copy, plan_copy
+from rocfuse.analysis.copies import LDS_ACCESS_BYTES, Copy, Tile, plan_copies, plan_copy
 from rocfuse.analysis.search import candidates
 from rocfuse.targets import GFX942
 
@@ -77,3 +77,51 @@ def test_neighbouring_threads_take_neighbouring_addresses(along):
 def test_a_tile_that_does_not_divide_by_the_threads_is_refused_with_the_numbers():
     assert plan_copy(16, 32, 1024, "k", 8, 2) == "tile 16x32: need a multiple of 1024 elements (threads), have 512"
     assert plan_copy(96, 32, 256, "k", 8, 2) == "tile 96x32: need a multiple of 8 elements a thread, have 12"
+
+
+def tiles(count: int, rows: int, along: str, kind: str = "b") -> list[Tile]:
+    """A's tile and `count` tiles of B of one kind."""
+    every = [Tile("A", 128, "k", 8, 2, "a")]
+    return every + [Tile(f"B{i}", rows, along, 8, 2, kind) for i in range(count)]
+
+
+@pytest.mark.parametrize(("count", "waves"), [(2, 4), (2, 8), (4, 4), (4, 8)])
+@pytest.mark.parametrize("rows", [64, 128])
+def test_b_tiles_side_by_side_cost_what_one_b_of_all_their_columns_costs(count, waves, rows):
+    together = plan_copies(tiles(count, rows, "row"), 64, waves, 64)
+    alone = plan_copies(tiles(1, count * rows, "row"), 64, waves, 64)
+    assert together.groups == ((0,), tuple(range(1, 1 + count)))
+    assert sum(together.copies[group[0]].accesses for group in together.groups) == sum(
+        copy.accesses for copy in alone.copies
+    )
+    assert together.elements == alone.elements
+
+
+def test_a_group_reads_and_writes_every_element_of_each_of_its_tiles_once():
+    together = plan_copies(tiles(2, 128, "row"), 64, 8, 64)
+    loaded, written = counts(together.copies[1], 128, 64, 8 * 64 // 2)
+    assert (loaded == 1).all() and (written == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("count", "waves", "along"),
+    [(3, 4, "row"), (2, 1, "row"), (2, 4, "k"), (1, 4, "row")],
+    ids=["3 do not divide 4 waves", "one wave", "16 bytes a load either way", "one tile"],
+)
+def test_tiles_are_dealt_to_all_threads_where_a_group_is_not_possible_or_no_better(count, waves, along):
+    found = plan_copies(tiles(count, 128, along), 64, waves, 64)
+    assert found.groups == tuple((i,) for i in range(1 + count))
+    assert found.copies[1] == plan_copy(128, 64, waves * 64, along, 8, 2)
+
+
+def test_tiles_of_different_kinds_are_no_group():
+    one, other = tiles(1, 128, "row", "wide rows"), tiles(1, 128, "row", "narrow rows")
+    assert plan_copies([*one, other[1]], 64, 4, 64).groups == ((0,), (1,), (2,))
+
+
+def test_tiles_too_small_for_all_threads_are_dealt_to_a_share_of_them():
+    small = [Tile(f"B{i}", 16, "k", 8, 2, "b") for i in range(2)]
+    assert plan_copies(small, 32, 16, 64).groups == ((0, 1),)
+    assert plan_copies(small[:1], 32, 16, 64) == (
+        "tile 16x32: need a multiple of 1024 elements (threads), have 512 (operand B0)"
+    )
