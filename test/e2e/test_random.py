@@ -85,7 +85,10 @@ def random_combine(chance: random.Random) -> str:
     program = Program()
     x = program.argument("f16", m, k)
     values: list[tuple[Value, str]] = []
-    for _ in range(chance.randint(1, 3)):
+    for number in range(chance.randint(1, 3)):
+        if number and chance.random() < 0.3:
+            k = chance.choice([1, 16, 33, 50])
+            x = program.argument("f16", m, k)
         if chance.random() < 0.5:
             values.append((program.product("mk,kn->mn", x, program.argument("f16", k, n)), "mn"))
         else:

@@ -1,9 +1,16 @@
 // GEMMs of different k are planned as one loop after another; who pins one loop for all is told what it needs.
 // RUN: %rocfuse-opt %s --rocfuse-plan-kernels | FileCheck %s
+// RUN: %rocfuse-plan %s | FileCheck %s --check-prefix=REPORT
+// RUN: %rocfuse-plan %s --json | FileCheck %s --check-prefix=JSON
 // RUN: not %rocfuse-opt %s --rocfuse-plan-kernels=loop-form=fused,tile-m=64,tile-n=64,tile-k=32,waves-m=2,waves-n=2,matrix-op=32x32x8 2>&1 | FileCheck %s --check-prefix=FUSED
 // RUN: not %rocfuse-opt %s --rocfuse-plan-kernels=stages=3,tile-k=32 2>&1 | FileCheck %s --check-prefix=STAGES
 
 // CHECK: loop_form = "sequential"
+// REPORT: 2 GEMMs of batch 1, m 64, n 64, k 40 and 200, f16
+// REPORT: sequential loops
+// JSON: "k": [
+// JSON-NEXT: 40,
+// JSON-NEXT: 200
 // FUSED: error: rocfuse-plan-kernels: 64x(64+64)x32: loop-form fused: need one k, have 40 and 200; needs loop-form=sequential; try loop-form=sequential (64x(64+64)x32)
 // STAGES: error: rocfuse-plan-kernels: {{.*}}: stages 3 > 2, the tiles of k 40; try
 
