@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlir import ir
@@ -15,6 +16,7 @@ from rocfuse.fused_kernel import read_kernel, require_kernel
 from rocfuse.passes import PassContext
 from rocfuse.pipeline import default_pipeline, mlir_failure, run_pipeline
 from rocfuse.targets import get_target
+from rocfuse.tuning_db import TuningDb, read
 
 if TYPE_CHECKING:
     import numpy as np
@@ -88,9 +90,10 @@ def lower(
     options: Options | None = None,
     on_remark: OnRemark | None = None,
     on_stage: OnStage | None = None,
+    tuning_db: str | Path | TuningDb | None = None,
 ) -> ir.Module:
     """Run the whole pass pipeline; the module in the llvm form. Raises CompileError and UsageError."""
-    module, _ = _lower(text_or_module, target, options, on_remark, on_stage)
+    module, _ = _lower(text_or_module, target, options, on_remark, on_stage, tuning_db)
     return module
 
 
@@ -101,11 +104,12 @@ def generate(
     options: Options | None = None,
     on_remark: OnRemark | None = None,
     on_stage: OnStage | None = None,
+    tuning_db: str | Path | TuningDb | None = None,
 ) -> Generated:
     """Compile a module up to object code, before the linker. Parameters and errors as for `compile`."""
     row = get_target(target)
     stage = on_stage or (lambda name: None)
-    module, facts = _lower(text_or_module, target, options, on_remark, on_stage)
+    module, facts = _lower(text_or_module, target, options, on_remark, on_stage, tuning_db)
     stage("translate")
     text = llvm.translate(module)
     stage("llvm")
@@ -120,15 +124,19 @@ def compile(
     options: Options | None = None,
     on_remark: OnRemark | None = None,
     on_stage: OnStage | None = None,
+    tuning_db: str | Path | TuningDb | None = None,
 ) -> CodeObject:
     """Compile a module to a code object and its contract.
 
     A module whose context came from `rocfuse.dialect.create_context` is lowered in place; any other stays as it is.
     `options` maps pass names to their option texts, `on_remark(location, message)` receives remarks and
-    `on_stage(name)` the name of each stage as it starts. Raises CompileError for a program that cannot be compiled.
+    `on_stage(name)` the name of each stage as it starts; `tuning_db` is a file that `rocfuse.tune` wrote. Raises
+    CompileError for a program that cannot be compiled, UsageError for wrong options.
     """
     source = text_or_module if isinstance(text_or_module, str) else str(text_or_module)
-    code = generate(text_or_module, target, options=options, on_remark=on_remark, on_stage=on_stage)
+    code = generate(
+        text_or_module, target, options=options, on_remark=on_remark, on_stage=on_stage, tuning_db=tuning_db
+    )
     stage = on_stage or (lambda name: None)
     stage("link")
     hsaco = link.link(code.obj)
@@ -143,11 +151,13 @@ def _lower(
     options: Options | None,
     on_remark: OnRemark | None,
     on_stage: OnStage | None,
+    tuning_db: str | Path | TuningDb | None,
 ) -> tuple[ir.Module, Sequence[KernelFacts]]:
     module = text_or_module if isinstance(text_or_module, ir.Module) else _parse(text_or_module)
     if not module.context.is_registered_operation(MULTI_GEMM):  # the caller's own context: MLIR would abort
         module = _parse(module.operation.get_asm(enable_debug_info=True))
-    context = PassContext(get_target(target), on_remark, refusal_is_error=True)
+    tuning = read(tuning_db) if isinstance(tuning_db, str | Path) else tuning_db
+    context = PassContext(get_target(target), on_remark, refusal_is_error=True, tuning=tuning)
     capture = _Capture(context, on_stage)
     run_pipeline(module, default_pipeline(options), context, capture)
     return module, capture.facts

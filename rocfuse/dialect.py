@@ -13,6 +13,7 @@ from mlir.dialects import irdl, vector
 MULTI_GEMM = "rocfuse.multi_gemm"
 GEMM = "rocfuse.gemm"
 PLAN = "rocfuse.plan"
+CONFIG = "rocfuse.config"  # a perf config, on a multi_gemm or on the function around it
 BATCH, M, N, K = "batch", "m", "n", "k"
 
 

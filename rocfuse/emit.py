@@ -15,6 +15,8 @@ from rocfuse.pipeline import parse_options
 if TYPE_CHECKING:
     from mlir import ir
 
+    from rocfuse.tuning_db import TuningDb
+
 
 def emit(
     arguments: argparse.Namespace,
@@ -22,6 +24,7 @@ def emit(
     source: str,
     observer: Observer,
     on_remark: Callable[[str, str], None],
+    tuning: TuningDb | None,
 ) -> dict[str, bytes]:
     """Compile `module` as `arguments` say; the outputs by file suffix, the asked one under the empty suffix."""
     compiler = importlib.import_module("rocfuse.compiler")
@@ -30,6 +33,7 @@ def emit(
         "options": {name: parse_options(text) for name, text in arguments.passes},
         "on_remark": on_remark,
         "on_stage": stages.enter,
+        "tuning_db": tuning,
     }
     if arguments.emit == "mlir":
         lowered = compiler.lower(module, arguments.target, **settings)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mlir import ir
 
     from rocfuse.pipeline import Pipeline
+    from rocfuse.tuning_db import TuningDb
 
 NO_IR = ("start-up", "the parser")  # stages before there is IR that a reproducer could keep
 _SPLIT = re.compile(r"^// -----[ \t]*$", re.MULTILINE)
@@ -78,6 +79,7 @@ class Command:
     timing: Timing = field(default_factory=Timing)
     diagnostics: list[Diagnostic] = field(default_factory=list)  # of the current chunk
     failed: bool = False
+    tuning: TuningDb | None = None
 
     advice: ClassVar[str] = "--traceback shows where, --reproducer=F keeps the IR before it"  # on an internal error
 
@@ -116,6 +118,7 @@ class Command:
             print(pipeline.text(), file=sys.stdout if self.arguments.input is None else sys.stderr)
             if self.arguments.input is None:
                 return 0
+        self.tuning = self._read_tuning_db()
         source = self._read()
         chunks = list(Chunk.split(source, self.arguments.split_input_file))
         if len(chunks) > 1 and self.arguments.emit in ("obj", "hsaco"):
@@ -146,6 +149,13 @@ class Command:
             for name, text in self.arguments.passes
         ]
         return parse_pipeline(",".join(texts))
+
+    def _read_tuning_db(self) -> TuningDb | None:
+        if self.arguments.tuning_db is None:
+            return None
+        from rocfuse.tuning_db import read
+
+        return read(self.arguments.tuning_db)
 
     def _read(self) -> str:
         name = self.arguments.input
@@ -216,13 +226,13 @@ class Command:
         from rocfuse.pipeline import run_pipeline
         from rocfuse.targets import get_target
 
-        context = PassContext(target=get_target(self.arguments.target), on_remark=self._on_remark)
+        context = PassContext(get_target(self.arguments.target), self._on_remark, tuning=self.tuning)
         run_pipeline(module, pipeline, context, observer)
 
     def _emit(self, module: ir.Module, chunk: Chunk, observer: Observer) -> dict[str, bytes]:
         from rocfuse.emit import emit
 
-        return emit(self.arguments, module, chunk.text, observer, self._on_remark)
+        return emit(self.arguments, module, chunk.text, observer, self._on_remark, self.tuning)
 
     def _on_remark(self, location: str, message: str) -> None:
         self.report(diagnostic_at("remark", message, location))

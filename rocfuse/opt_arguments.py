@@ -61,6 +61,7 @@ def _argument_parser(passes: Sequence[str]) -> Parser:
     add("input", nargs="?", metavar="IN.mlir", help="input file, - for stdin (the default)")
     add("-o", dest="output", default="-", metavar="OUT", help="output file, - for stdout (the default)")
     add("--target", default="gfx942", help="the GPU to compile for (default %(default)s)")
+    add("--tuning-db", metavar="F", help="take the plans that rocfuse.tune recorded in F; the model plans the others")
     add("--emit", choices=EMIT_KINDS, help="run the whole pipeline; a pass flag then only sets that pass's options")
     add("--save-isa", action="store_true", help="with --emit=hsaco: also write the assembly, OUT's name with .s")
     add(

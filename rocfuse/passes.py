@@ -18,6 +18,8 @@ from rocfuse.targets import GFX942, Target
 if TYPE_CHECKING:
     from mlir import ir
 
+    from rocfuse.tuning_db import TuningDb
+
 
 @dataclass
 class PassContext:
@@ -27,6 +29,7 @@ class PassContext:
     on_remark: Callable[[str, str], None] | None = None  # (location text, message)
     refusals: list[Refusal] = field(default_factory=list)
     refusal_is_error: bool = False  # the caller raises it: no remark with the same words before
+    tuning: TuningDb | None = None  # choices that were recorded for kernels
 
     def remark(self, location: ir.Location | str, message: str) -> None:
         """Tell the user something about an op that is not an error."""

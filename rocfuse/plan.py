@@ -57,6 +57,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     add = parser.add_argument
     add("input", nargs="?", metavar="IN.mlir", help="input file, - for stdin (the default)")
     add("--target", default="gfx942", help="the GPU to plan for (default %(default)s)")
+    add("--tuning-db", metavar="F", help="take the plans that rocfuse.tune recorded in F; the model plans the others")
     add("--json", action="store_true", help="print JSON instead of text, with the same content")
     add("--all", action="store_true", help="list every candidate with its reason, not only the best losers")
     add("--svg", type=Path, metavar="F", help="draw the LDS map, the registers and which lane owns which element")
@@ -97,13 +98,13 @@ class PlanCommand(Command):
         from rocfuse.transforms.plan_kernels import PlanKernels
 
         target = get_target(self.arguments.target)
-        context = PassContext(target, self._on_remark, refusal_is_error=True)
+        context = PassContext(target, self._on_remark, refusal_is_error=True, tuning=self.tuning)
         run_pipeline(module, Pipeline(pipeline.elements[:-1]), context, observer)
         require_kernel(module, context)
         planner = pipeline.elements[-1]
         assert isinstance(planner, PlanKernels)
         observer.enter(PLANNER)
-        decisions = [planner.decide(read_kernel(op.parent), target) for op in walk(module, MULTI_GEMM)]
+        decisions = [planner.decide(read_kernel(op.parent), context) for op in walk(module, MULTI_GEMM)]
         observer.enter("the report")
         found = report(decisions, target, self.arguments.all)
         printed = json.dumps(found, indent=2) + "\n" if self.arguments.json else text(found)

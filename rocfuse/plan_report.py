@@ -41,6 +41,7 @@ def _kernel(decision: Decision, target: Target, every: bool) -> Report:
         "k": list(problem.k_sizes),
         "dtype": problem.a[0].element_type,
         "perf_config": perf_config.format(plan.tiling, plan.group_m),
+        "pins": [{"by": source.name, **source.values} for source in decision.pins.sources if source.values],
         "plan": {**_tiling(plan.tiling, problem), "contiguous": operands.output_direction(problem)},
         "grid": _grid(problem, plan, target),
         "cost": _cost(costs.cost(problem, plan.tiling, target)),
@@ -232,6 +233,8 @@ def _plan_lines(kernel: Report) -> Iterator[str]:
     grid, cost = kernel["grid"], kernel["cost"]
     yield f"plan       {_describe(kernel['plan'])}"
     yield f"config     {kernel['perf_config']}"
+    if kernel["pins"]:
+        yield f"pinned by  {', '.join(one['by'] for one in kernel['pins'])}"
     tiles = f"{grid['tiles_m']} x {grid['tiles_n']} tiles"
     batches = f"{_count(grid['batches'], 'batch', 'es')} of " if grid["batches"] > 1 else ""
     yield f"grid       {_count(grid['workgroups'], 'workgroup')} of {grid['threads']} threads: {batches}{tiles}"

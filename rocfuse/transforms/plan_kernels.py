@@ -10,19 +10,21 @@ from typing import Literal
 from mlir import ir
 
 from rocfuse.analysis import cost as costs
-from rocfuse.analysis import operands, search
+from rocfuse.analysis import operands, perf_config, search
 from rocfuse.analysis import tiling as tilings
 from rocfuse.analysis.problem import Problem, canonical
 from rocfuse.analysis.registers import waves_per_simd
 from rocfuse.analysis.tiling import Limits, Plan, Rejected, Tiling
-from rocfuse.diagnostics import CompileError
+from rocfuse.diagnostics import CompileError, UsageError
 from rocfuse.dialect import MULTI_GEMM, PLAN, walk
 from rocfuse.fused_kernel import FusedKernel, read_kernel
 from rocfuse.passes import Pass, PassContext, register
 from rocfuse.plan_attributes import to_attribute
 from rocfuse.targets import Target
+from rocfuse.transforms.pins import Pins, Source, source_of_attribute, source_of_line
+from rocfuse.tuning_key import kernel_key
 
-_PINS = ("tile_m", "tile_n", "tile_k", "stages", "waves_m", "waves_n", "matrix_op", "schedule", "loop_form", "split_k")
+_OPTIONS = "pass options"
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class Decision:
     problem: Problem
     results: tuple[Plan | Rejected, ...]
     chosen: Plan
+    pins: Pins
 
 
 @register
@@ -40,7 +43,10 @@ class Decision:
 class PlanKernels(Pass):
     """Choose one tiling for all GEMMs of a kernel and account for its LDS and registers together.
 
-    Candidates are filtered with reasons, one is chosen, and the choice is written into the IR; options pin any part.
+    Candidates are filtered with reasons, one is chosen, and the choice is written into the IR. Any part can be pinned:
+    by an option, by `perf-config`, one line of text for several (`v1:m128,n64,k64`), or by such a line in the program,
+    `rocfuse.config = "v1:…"` on the multi_gemm or on the function. An option goes before `perf-config`, that before
+    the attribute, that before what a tuning db records for the kernel, and the model chooses the rest.
 
         %g:2 = "rocfuse.multi_gemm"() ({…}) {dims = ["m", "n", "k"]}
       →
@@ -63,34 +69,87 @@ class PlanKernels(Pass):
     schedule: Literal["plain", "prefetch", "iglp", "interleaved", "ping-pong"] | None = None
     split_k: int | None = None
     group_m: int | None = None
-    fuse: Literal["always"] = "always"
+    perf_config: str | None = None
+    fuse: Literal["always", "auto"] = "always"
     max_lds_bytes: int | None = None
     max_registers: int | None = None
     min_waves_per_simd: int | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse option values that no program can be compiled with. Raises UsageError."""
+        if self.fuse == "auto":
+            text = "fuse=auto chooses the unfused program where that is faster, and that cannot be emitted yet"
+            raise UsageError(f"{self.name}: {text}; write fuse=always")
+        if self.group_m == 0:
+            raise UsageError(f"{self.name}: group-m: need 1 or more, have 0")
+        if self.perf_config is not None:
+            try:
+                perf_config.parse(self.perf_config)
+            except UsageError as error:
+                raise UsageError(f"{self.name}: {error}") from error
+
     def run(self, module: ir.Module, context: PassContext) -> None:
         """Plan every multi_gemm of the module. Raises CompileError with need/have numbers where nothing fits."""
         for op in list(walk(module, MULTI_GEMM)):
-            decision = self.decide(read_kernel(op.parent), context.target)
+            decision = self.decide(read_kernel(op.parent), context)
             with module.context:
                 op.attributes[PLAN] = plan_attribute(decision.chosen, decision.problem, context.target)
 
-    def decide(self, kernel: FusedKernel, target: Target) -> Decision:
+    def decide(self, kernel: FusedKernel, context: PassContext) -> Decision:
         """Consider every candidate for a kernel and choose. Raises CompileError where nothing fits."""
+        target, location = context.target, str(kernel.gemm.op.location)
         problem = canonical(kernel.problem)
         self._check_extents(kernel, problem, target)
+        pins = self._pins(kernel, target)
+        recorded = self._recorded(kernel, context)
+        if recorded and not set(recorded.values) <= set(pins.values):
+            every = pins.then(recorded)
+            results = self._try(problem, every, target)
+            if any(isinstance(one, Plan) for one in results):
+                return self._choose(kernel, problem, every, results, target)
+            text = f"{recorded.name} has a choice for this kernel that does not fit: {_closest(results).reason}"
+            pinned = f" ({every.text()})" if pins.values else ""
+            context.remark(location, f"{self.name}: {text}{pinned}; the model chooses")
+        results = self._try(problem, pins, target)
+        if not any(isinstance(one, Plan) for one in results):
+            raise self._nothing_fits(results, problem, pins, target, location)
+        return self._choose(kernel, problem, pins, results, target)
+
+    def _pins(self, kernel: FusedKernel, target: Target) -> Pins:
+        """What the user pins, the strongest source first: pass options, then perf-config, then the program."""
+        options = {field: getattr(self, field) for field in perf_config.FIELDS if getattr(self, field) is not None}
+        sources = [Source(_OPTIONS, options)]
+        if self.perf_config is not None:
+            sources.append(source_of_line("perf-config", self.perf_config, target))
+        attribute = source_of_attribute(kernel.gemm.op, target)
+        return Pins((*sources, attribute) if attribute else tuple(sources))
+
+    def _recorded(self, kernel: FusedKernel, context: PassContext) -> Source | None:
+        """What the tuning db holds for a kernel; None where it does not know it, or is not for this compiler."""
+        if context.tuning is None:
+            return None
+        line = context.tuning.choices.get(kernel_key(kernel, context.target))
+        if line is None:
+            return None
+        try:
+            return source_of_line(context.tuning.path, line, context.target)
+        except UsageError as error:
+            text = f"{context.tuning.path} has a choice for this kernel that does not fit: {error}"
+            context.remark(str(kernel.gemm.op.location), f"{self.name}: {text}; the model chooses")
+            return None
+
+    def _try(self, problem: Problem, pins: Pins, target: Target) -> tuple[Plan | Rejected, ...]:
+        """Every candidate with what is pinned, filtered."""
         limits = Limits(self.max_lds_bytes, self.max_registers, self.min_waves_per_simd)
-        tried = _dedupe(self._pinned(tiling) for tiling in search.candidates(problem, target))
-        results = tuple(tilings.check(problem, tiling, target, limits) for tiling in tried)
-        plans = [result for result in results if isinstance(result, Plan)]
-        if not plans:
-            rejected = [result for result in results if isinstance(result, Rejected)]
-            free = [tilings.check(problem, tiling, target, limits) for tiling in search.candidates(problem, target)]
-            fitting = [one for one in free if isinstance(one, Plan)]
-            raise self._nothing_fits(rejected, fitting, problem, str(kernel.gemm.op.location))
-        chosen = search.choose(plans, problem, target)
-        chosen = replace(chosen, group_m=self.group_m or costs.group_rows(problem, chosen, target))
-        return Decision(kernel.name, problem, results, chosen)
+        tried = _dedupe(replace(tiling, **pins.tiling) for tiling in search.candidates(problem, target))
+        return tuple(tilings.check(problem, tiling, target, limits) for tiling in tried)
+
+    def _choose(
+        self, kernel: FusedKernel, problem: Problem, pins: Pins, results: Sequence[Plan | Rejected], target: Target
+    ) -> Decision:
+        chosen = search.choose([one for one in results if isinstance(one, Plan)], problem, target)
+        chosen = replace(chosen, group_m=pins.group_m or costs.group_rows(problem, chosen, target))
+        return Decision(kernel.name, problem, tuple(results), chosen, pins)
 
     def _check_extents(self, kernel: FusedKernel, problem: Problem, target: Target) -> None:
         """Refuse what has no elements, and what the buffer resource of one batch of an array cannot bound."""
@@ -109,26 +168,35 @@ class PlanKernels(Pass):
                 )
                 raise CompileError(f"{self.name}: {text}", str(kernel.gemm.op.location))
 
-    def _pinned(self, tiling: Tiling) -> Tiling:
-        pins = {name: getattr(self, name) for name in _PINS if getattr(self, name) is not None}
-        return replace(tiling, **pins)
-
     def _nothing_fits(
-        self, rejected: Sequence[Rejected], free: Sequence[Plan], problem: Problem, location: str
+        self, results: Sequence[Plan | Rejected], problem: Problem, pins: Pins, target: Target, location: str
     ) -> CompileError:
-        """The rejection that came closest, budgets before shapes, and the nearest tiling that would fit."""
-        closest = min(rejected, key=lambda one: (one.severity, one.excess))
-        advice = "no tiling fits; " + ("raise the limit" if closest.by_caller else "split the products")
-        if free:
-            nearest = min((plan.tiling for plan in free), key=lambda one: search.distance(one, closest.tiling))
-            changes = [
-                f"{field.replace('_', '-')}={getattr(nearest, field)}"
-                for field in _PINS
-                if getattr(nearest, field) != getattr(closest.tiling, field)
-            ]
-            advice = f"try {' '.join(changes)} ({nearest.text(problem.gemms)})"
+        """The rejection that came closest, budgets before shapes, and which pins to change for one that fits."""
+        closest = _closest(results)
+        # one pin less, or none at all
+        looser = [self._try(problem, pins.without(field), target) for field in pins.tiling]
+        free = self._try(problem, Pins(), target)
+        fitting = [one.tiling for tried in looser for one in tried if isinstance(one, Plan)]
+        fitting = fitting or [one.tiling for one in free if isinstance(one, Plan)]
+        if fitting:
+            nearest = min(fitting, key=lambda one: search.distance(one, closest.tiling))
+            values = dataclasses.asdict(nearest)
+            changes = {field: values[field] for field, value in pins.tiling.items() if values[field] != value} or values
+            texts = (f"{field.replace('_', '-')}={value}" for field, value in changes.items())
+            advice = f"try {' '.join(texts)} ({nearest.text(problem.gemms)})"
+        else:
+            closest = _closest([*results, *free])  # the smallest need of all, not only of what is pinned
+            advice = "no tiling fits; " + ("raise the limit" if closest.by_caller else "split the products")
         text = f"{self.name}: {closest.tiling.text(problem.gemms)}: {closest.reason}; {advice}"
-        return CompileError(text, location, closest.table)
+        named = [source.name for source in pins.sources if source.values]
+        # where all pins are options, they are in the command already
+        notes = () if named in ([], [_OPTIONS]) else (f"pinned: {pins.text()}",)
+        return CompileError(text, location, (*closest.table, *notes))
+
+
+def _closest(results: Sequence[Plan | Rejected]) -> Rejected:
+    rejected = [one for one in results if isinstance(one, Rejected)]
+    return min(rejected, key=lambda one: (one.severity, one.excess))
 
 
 def _dedupe(tried: Iterable[Tiling]) -> list[Tiling]:

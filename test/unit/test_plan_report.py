@@ -36,7 +36,7 @@ def decide(name, **pins):
     module = ir.Module.parse((INPUTS / f"{name}.mlir").read_text(), context=create_context())
     run_pipeline(module, parse_pipeline(FUSE), PassContext())
     (op,) = walk(module, MULTI_GEMM)
-    return module, PlanKernels(**pins).decide(read_kernel(op.parent), GFX942)
+    return module, PlanKernels(**pins).decide(read_kernel(op.parent), PassContext())
 
 
 def kernel_report(name, every=False, **pins):
