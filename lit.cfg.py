@@ -28,7 +28,7 @@ for name in ("HOME", "TMPDIR", "ROCM_PATH", "ROCFUSE_LLD", "NUMBA_CACHE_DIR"):
     if name in os.environ:
         config.environment[name] = os.environ[name]
 
-for command in ("opt", "gen", "plan", "sim"):
+for command in ("opt", "gen", "plan", "tune", "sim"):
     config.substitutions.append((f"%rocfuse-{command}", f"{sys.executable} -m rocfuse.{command}"))
 config.substitutions.append(("%python", sys.executable))
 config.substitutions.append(("%inputs", str(root / "test" / "inputs")))

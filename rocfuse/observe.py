@@ -23,6 +23,7 @@ class Reproducer:
     path: Path
     target: str
     command: Sequence[str]  # the whole command, with the path above in place of the input
+    shared: Sequence[str] = ()  # arguments that the command of one element needs, too
 
     @property
     def pending(self) -> Path:
@@ -33,7 +34,7 @@ class Reproducer:
         """Keep `text` as the input of `element`, or of the whole command."""
         arguments = list(self.command)
         if element is not None:
-            arguments = [str(self.path), f"--target={self.target}", f"--pass-pipeline={element}"]
+            arguments = [str(self.path), f"--target={self.target}", f"--pass-pipeline={element}", *self.shared]
         self.pending.write_text(f"// python -m rocfuse.opt {shlex.join(arguments)}\n{text}")
 
     def finish(self, failed: bool) -> None:

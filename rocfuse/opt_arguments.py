@@ -120,7 +120,8 @@ def make_reproducer(arguments: argparse.Namespace, argv: Sequence[str]) -> Repro
         return None
     path = str(arguments.reproducer)
     rest = [one for one in argv if not one.startswith("--reproducer") and one not in (arguments.input, path)]
-    return Reproducer(arguments.reproducer, arguments.target, [path, *rest])
+    shared = [f"--tuning-db={arguments.tuning_db}"] if arguments.tuning_db else []
+    return Reproducer(arguments.reproducer, arguments.target, [path, *rest], shared)
 
 
 def list_passes() -> None:

@@ -21,9 +21,12 @@ from rocfuse.targets import get_target
 if TYPE_CHECKING:
     from mlir import ir
 
+    from rocfuse.fused_kernel import FusedKernel
+    from rocfuse.transforms.plan_kernels import Decision
+
 PLANNER = "rocfuse-plan-kernels"
 # what the command that this one is built on also knows, and this one does not offer
-_NOT_OFFERED = {
+NOT_OFFERED = {
     "output": "-",
     "emit": None,
     "pass_pipeline": None,
@@ -63,7 +66,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     add("--svg", type=Path, metavar="F", help="draw the LDS map, the registers and which lane owns which element")
     add("--mlir-timing", action="store_true", help="print the time of each stage to stderr")
     add("--traceback", action="store_true", help=argparse.SUPPRESS)
-    parser.set_defaults(**_NOT_OFFERED)
+    parser.set_defaults(**NOT_OFFERED)
     arguments = parse_with_passes(parser, argv)
     get_target(arguments.target)
     if arguments.input is None and (sys.stdin is None or sys.stdin.isatty()):
@@ -90,11 +93,11 @@ class PlanCommand(Command):
                 raise UsageError(f"{name} comes after planning; its options change nothing here")
         return Pipeline(whole.elements[:count])
 
-    def _produce(self, module: ir.Module, chunk: Chunk, pipeline: Pipeline, observer: Observer) -> dict[str, bytes]:
+    def _plan(self, module: ir.Module, pipeline: Pipeline, observer: Observer) -> list[tuple[FusedKernel, Decision]]:
+        """Every kernel of the module, which is fused in place, and the decision about it."""
         from rocfuse.dialect import MULTI_GEMM, walk
         from rocfuse.fused_kernel import read_kernel, require_kernel
         from rocfuse.passes import PassContext
-        from rocfuse.plan_report import report, text
         from rocfuse.transforms.plan_kernels import PlanKernels
 
         target = get_target(self.arguments.target)
@@ -104,7 +107,14 @@ class PlanCommand(Command):
         planner = pipeline.elements[-1]
         assert isinstance(planner, PlanKernels)
         observer.enter(PLANNER)
-        decisions = [planner.decide(read_kernel(op.parent), context) for op in walk(module, MULTI_GEMM)]
+        kernels = [read_kernel(op.parent) for op in walk(module, MULTI_GEMM)]
+        return [(kernel, planner.decide(kernel, context)) for kernel in kernels]
+
+    def _produce(self, module: ir.Module, chunk: Chunk, pipeline: Pipeline, observer: Observer) -> dict[str, bytes]:
+        from rocfuse.plan_report import report, text
+
+        target = get_target(self.arguments.target)
+        decisions = [decision for _, decision in self._plan(module, pipeline, observer)]
         observer.enter("the report")
         found = report(decisions, target, self.arguments.all)
         printed = json.dumps(found, indent=2) + "\n" if self.arguments.json else text(found)

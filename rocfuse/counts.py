@@ -1,0 +1,100 @@
+"""What a compiled kernel takes, from instructions that the simulator counted in one workgroup. Nothing runs on a GPU.
+
+The counts are exact: instructions, matrix cycles, LDS bytes and bank conflicts, bytes of memory. What is made of them
+is not a time: everything overlaps as well as the hardware's units allow, and latencies are left out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rocfuse.analysis.registers import occupancy
+from rocfuse.compiler import CodeObject
+from rocfuse.diagnostics import CompileError
+from rocfuse.sim.launch import DTYPES
+from rocfuse.targets import Target
+
+_ISSUE_CYCLES = 4  # a 16-lane SIMD issues one instruction of a 64-lane wave in 4 cycles [CDNA3 ISA guide]
+_FILL_BYTES_PER_CYCLE = 64  # from L2 to a compute unit [CDNA3 white paper]
+_PERIOD = 1_000_003  # elements of random data, repeated: no power of two, so that rows of an array differ
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Cycles that each unit of the busiest compute unit is busy, all workgroups that it runs together."""
+
+    matrix: int  # of a SIMD
+    issue: int  # of a SIMD's issue slots
+    lds: int
+    memory: int  # of the path from L2
+    cycles: int  # the longest of them in each batch of workgroups, where the SIMD's is `matrix` and what it exposes
+
+    @property
+    def bound(self) -> str:
+        """The unit that is busy longest."""
+        parts = {"matrix": self.matrix, "issue": self.issue, "lds": self.lds, "memory": self.memory}
+        return max(parts, key=lambda name: parts[name])
+
+
+def count(code: CodeObject, kernel: str, target: Target) -> Counted:
+    """Execute workgroup 0 of a kernel and count. Raises CompileError where the simulator finds a fault."""
+    result = code.simulate(*_random_arrays(code.contract), workgroups=range(1), processes=1)
+    if result.faults:
+        raise CompileError(f"the simulator found a fault: {result.faults[0]}")
+    (entry,) = (one for one in code.contract["kernels"] if one["name"] == kernel)
+    return counted(result.stats["kernels"][kernel], entry, target)
+
+
+def counted(stats: Mapping[str, Any], entry: Mapping[str, Any], target: Target) -> Counted:
+    """The counts of one workgroup (`stats` as the simulator gives them) for the busiest compute unit.
+
+    A compute unit runs its workgroups in batches of as many as it holds. In a batch, a SIMD's matrix work adds up and
+    the other instructions of one of its waves are exposed, because barriers bring all waves to the same place.
+    """
+    waves = stats["waves"]
+    matrix = stats["matrix_cycles"] / waves
+    instructions = sum(stats["instructions"].values()) / waves
+    others = instructions - stats["instructions"]["matrix"] / waves
+    lds = stats["lds"]
+    lds_cycles = (lds["read_bytes"] + lds["write_bytes"]) / (target.lds_banks * target.lds_bank_bytes)
+    lds_cycles += lds["bank_conflict_cycles"]
+    fill = sum(one["bytes"] for one in stats["global"]) / _FILL_BYTES_PER_CYCLE
+    total = dict.fromkeys(("matrix", "issue", "lds", "memory", "cycles"), 0.0)
+    for held, times in _batches(entry, waves, target):
+        on_simd = -(-held * waves // target.simds_per_cu)
+        busy = {
+            "matrix": on_simd * matrix,
+            "issue": on_simd * instructions * _ISSUE_CYCLES,
+            "lds": held * lds_cycles,
+            "memory": held * fill,
+        }
+        exposed = busy["matrix"] + others * _ISSUE_CYCLES
+        for name, cycles in {**busy, "cycles": max(exposed, *busy.values())}.items():
+            total[name] += times * cycles
+    return Counted(**{name: math.ceil(cycles) for name, cycles in total.items()})
+
+
+def _batches(entry: Mapping[str, Any], waves: int, target: Target) -> Iterator[tuple[int, int]]:
+    """(workgroups that run together, how often) on the busiest compute unit."""
+    rounds = -(-math.prod(entry["grid"]) // target.compute_units)
+    most = occupancy(target, entry["registers"], entry["lds_allocated_bytes"], waves).workgroups
+    held = max(min(most, rounds), 1)
+    yield held, rounds // held
+    if rounds % held:
+        yield rounds % held, 1
+
+
+def _random_arrays(contract: Mapping[str, Any]) -> list[np.ndarray]:
+    """An array for each input of a contract; counts do not depend on the values, but NaN would hide faults."""
+    arguments = {one["name"]: one for kernel in contract["kernels"] for one in kernel["args"]}
+    values = 0.05 * np.random.default_rng(0).standard_normal(_PERIOD, np.float32)
+    arrays = []
+    for name in contract["inputs"]:
+        entry = arguments.get(name, {"shape": [1], "dtype": "f32"})  # an argument that no kernel reads
+        arrays.append(np.resize(values.astype(DTYPES[entry["dtype"]]), entry["shape"]))
+    return arrays

@@ -1,0 +1,204 @@
+"""`python -m rocfuse.tune`: choose the plan of a program's kernels by what their code counts, and record it.
+
+Nothing runs on a GPU. The model's best candidates are compiled, the simulator executes one workgroup of each, and the
+counted cycles decide (see counts.py). A line given with `--perf-config` is recorded without a search.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from rocfuse.crash import run_guarded
+from rocfuse.diagnostics import CompileError, UsageError
+from rocfuse.files import check_writable
+from rocfuse.observe import Observer
+from rocfuse.opt import Chunk
+from rocfuse.opt_arguments import Parser, parse_with_passes
+from rocfuse.pipeline import Pipeline, parse_options
+from rocfuse.plan import NOT_OFFERED, PLANNER, PlanCommand
+from rocfuse.targets import Target, get_target
+
+if TYPE_CHECKING:
+    from mlir import ir
+
+    from rocfuse.counts import Counted
+    from rocfuse.transforms.plan_kernels import Decision
+    from rocfuse.tuning_db import TuningDb
+
+BEST_OF = 4
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command; returns its exit code."""
+    try:
+        arguments = _parse(list(sys.argv[1:] if argv is None else argv))
+    except UsageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        return 1
+    return run_guarded(lambda stage: TuneCommand(arguments, None, stage).run())
+
+
+def _parse(argv: Sequence[str]) -> argparse.Namespace:
+    parser = Parser(
+        prog="python -m rocfuse.tune",
+        description="Record the plan of every kernel of a program in a tuning db, which --tuning-db of the other "
+        "commands reads. The choice is by counts of the simulator; nothing runs on a GPU.",
+        epilog=f"--{PLANNER}=max-lds-bytes=32768,… limits or pins the candidates, as for rocfuse.opt.",
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("input", nargs="?", metavar="IN.mlir", help="input file, - for stdin (the default)")
+    add("--db", required=True, metavar="F", help="the tuning db; made if it does not exist")
+    add("--target", default="gfx942", help="the GPU to tune for (default %(default)s)")
+    choice = parser.add_mutually_exclusive_group()
+    choice.add_argument("--perf-config", metavar="LINE", help="record this choice; the model makes what it leaves open")
+    choice.add_argument(
+        "--best-of", type=int, metavar="N", default=BEST_OF, help="count the model's best N (default %(default)s)"
+    )
+    add("--mlir-timing", action="store_true", help="print the time of each stage to stderr")
+    add("--traceback", action="store_true", help=argparse.SUPPRESS)
+    parser.set_defaults(**{**NOT_OFFERED, "tuning_db": None, "svg": None})
+    arguments = parse_with_passes(parser, argv)
+    get_target(arguments.target)
+    if arguments.best_of < 1:
+        raise UsageError(f"--best-of: need 1 or more, have {arguments.best_of}")
+    if arguments.input is None and (sys.stdin is None or sys.stdin.isatty()):
+        raise UsageError("no input: give a file, or - for stdin")
+    if arguments.db == "-":
+        raise UsageError("--db=-: stdout is for the report; give a file")
+    check_writable(arguments.db)
+    return arguments
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One candidate: its perf config, the cycles that the model gives it, and what was counted or why nothing was."""
+
+    line: str
+    model: int
+    counted: Counted | None = None
+    failure: str = ""
+
+    def row(self) -> list[str]:
+        """Cells of the report."""
+        if self.counted is None:
+            return ["-", self.failure or "-", str(self.model), self.line]
+        return [str(self.counted.cycles), self.counted.bound, str(self.model), self.line]
+
+
+def candidates(decision: Decision, target: Target) -> list[Trial]:
+    """What fits, in the order of the model's preference: its own choice first."""
+    from rocfuse.analysis import cost as costs
+    from rocfuse.analysis import perf_config
+    from rocfuse.analysis.tiling import Plan
+
+    problem, chosen = decision.problem, decision.chosen.tiling
+    trials = []
+    for plan in decision.results:
+        if isinstance(plan, Plan):
+            model = costs.cost(problem, plan.tiling, target).total
+            group_m = decision.pins.group_m or costs.group_rows(problem, plan, target)
+            trials.append((plan.tiling != chosen, model, Trial(perf_config.format(plan.tiling, group_m), model)))
+    return [trial for _, _, trial in sorted(trials, key=lambda one: one[:2])]
+
+
+def best(trials: Sequence[Trial], location: str) -> Trial:
+    """The fewest counted cycles, and the model's preference between equals; the first where nothing is counted."""
+    if len(trials) == 1 and not trials[0].failure:
+        return trials[0]
+    fine = [(one.counted.cycles, number) for number, one in enumerate(trials) if one.counted]
+    if not fine:
+        raise CompileError(f"rocfuse.tune: no candidate could be counted: {trials[0].failure}", location)
+    return trials[min(fine)[1]]
+
+
+def table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Columns of text."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+class TuneCommand(PlanCommand):
+    """One run of the command, in the guarded child process."""
+
+    db: TuningDb
+    choices: dict[str, str]
+
+    def _run(self) -> int:
+        """The db is read before any work, and written before the report says so."""
+        from rocfuse.tuning_db import read_or_new
+
+        self.db = read_or_new(self.arguments.db)
+        self.choices = {}
+        return super()._run()
+
+    def _pipeline(self) -> Pipeline:
+        """The default pipeline up to the planner, with the line to record as one more pin."""
+        if self.arguments.perf_config is not None:
+            options = [parse_options(text) for name, text in self.arguments.passes if name == PLANNER]
+            if any("perf-config" in one for one in options):
+                raise UsageError(f"--perf-config and perf-config of --{PLANNER}: give one of them")
+            others = [one for one in self.arguments.passes if one[0] != PLANNER]
+            texts = [",".join(f"{key}={value}" for key, value in one.items()) for one in options]
+            pinned = ",".join([f"perf-config={self.arguments.perf_config}", *filter(None, texts)])
+            self.arguments.passes = [*others, (PLANNER, pinned)]
+        return super()._pipeline()
+
+    def _produce(self, module: ir.Module, chunk: Chunk, pipeline: Pipeline, observer: Observer) -> dict[str, bytes]:
+        from rocfuse.tuning_key import kernel_key
+
+        target = get_target(self.arguments.target)
+        lines: list[str] = []
+        for kernel, decision in self._plan(module, pipeline, observer):
+            key = kernel_key(kernel, target)
+            trials = candidates(decision, target)
+            if self.arguments.perf_config is None:
+                trials = [
+                    self._count(chunk, key, decision.name, one, observer) for one in trials[: self.arguments.best_of]
+                ]
+            chosen = best(
+                trials[:1] if self.arguments.perf_config is not None else trials, str(kernel.gemm.op.location)
+            )
+            self.choices[key] = chosen.line
+            lines += ["", *self._report(decision.name, key, trials, chosen)]
+        return {"": "".join(f"{line}\n" for line in lines[1:]).encode()}
+
+    def _count(self, chunk: Chunk, key: str, name: str, trial: Trial, observer: Observer) -> Trial:
+        """A candidate compiled and counted."""
+        import rocfuse
+        from rocfuse.counts import count
+        from rocfuse.tuning_db import TuningDb
+
+        target = get_target(self.arguments.target)
+        options = {name: parse_options(text) for name, text in self.arguments.passes}
+        observer.enter(f"candidate {trial.line}")
+        try:
+            code = rocfuse.compile(chunk.text, target.name, options=options, tuning_db=TuningDb("", {key: trial.line}))
+            return replace(trial, counted=count(code, name, target))
+        except CompileError as error:
+            return replace(trial, failure=error.message)
+
+    def _report(self, name: str, key: str, trials: Sequence[Trial], chosen: Trial) -> Iterator[str]:
+        """What was counted, and what is recorded, in place of what."""
+        yield f"kernel {name}: {key}"
+        if chosen.counted:
+            yield "cycles counted in the simulator, which executed workgroup 0; nothing ran on a GPU"
+            yield from table([["cycles", "bound by", "model", "perf config"], *(one.row() for one in trials)])
+        before = self.db.choices.get(key)
+        change = "" if before is None else ", as before" if before == chosen.line else f", in place of {before}"
+        yield f"recorded in {self.db.path}: {chosen.line}{change}"
+
+    def _write(self, outputs: Sequence[dict[str, bytes]]) -> int:
+        self.db.record(self.choices)
+        return super()._write(outputs)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
