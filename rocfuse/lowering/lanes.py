@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from rocfuse.analysis.swizzle import Swizzle
 from rocfuse.layouts import LinearMap
 from rocfuse.lowering import index_math as ix
 from rocfuse.plan_attributes import KernelPlan
@@ -74,12 +77,28 @@ class Lanes:
         fixed = part << threads >> low & (1 << width) - 1
         return ix.add(moving, fixed)
 
-    def lds_index(self, operand: int, row: ix.Term, k: ix.Term) -> ix.Term:
-        """Element offset of (row, k) in an operand's swizzled tile; k is a multiple of what is accessed at once."""
+    def lds_index(self, operand: int, row: ix.Term, k: ix.Term, more: int = 0) -> ix.Term:
+        """Element offset of (row + more, k) in an operand's swizzled tile; k is a multiple of what is accessed at once.
+
+        The bits of `more` are zero in `row`. Those that the swizzle does not look at are a constant that is added last.
+        """
         swizzle = self.plan.swizzles[operand]
-        chunk_bits = _log2(swizzle.chunk)
-        turn = ix.shift_left(self._turn(row, swizzle.images), chunk_bits)
-        return ix.xor(ix.add(ix.mul(row, self.plan.tile_k), k), turn)
+        apart = more & ~self._moved_by(swizzle)
+        row = ix.add(row, more - apart)
+        turn = ix.shift_left(self._turn(row, swizzle.images), _log2(swizzle.chunk))
+        swizzled = ix.xor(ix.add(ix.mul(row, self.plan.tile_k), k), turn)
+        return ix.add(swizzled, apart * self.plan.tile_k)
+
+    def unit_rows(self, operand: int) -> list[int]:
+        """The rows of a unit, in an order in which those that lie a constant apart in LDS follow each other."""
+        moved = self._moved_by(self.plan.swizzles[operand])
+        return sorted(range(self.plan.copies[operand].unit_rows), key=lambda row: (row & moved, row))
+
+    def _moved_by(self, swizzle: Swizzle) -> int:
+        """The row bits whose step in LDS is no constant: the swizzle looks at them, or the XOR may change them."""
+        reach = functools.reduce(operator.or_, swizzle.images, 0) * swizzle.chunk
+        bits = enumerate(swizzle.images)
+        return sum(1 << bit for bit, image in bits if image or self.plan.tile_k << bit <= reach)
 
     def _turn(self, row: ix.Term, images: tuple[int, ...]) -> ix.Term:
         """The swizzle's function of a row: row bits that move alike are taken together."""
@@ -102,9 +121,8 @@ class Lanes:
         """
         plan, role = self.plan, self.plan.roles[operand]
         rows = plan.block_m if role == "a" else plan.block_n
-        row = ix.add(self.fragment_row[role], block * rows)
         k = ix.add(ix.mul(self.fragment_k[role], plan.sharing(2)), k_slice * plan.k_slice(2))
-        return self.lds_index(operand, row, k)
+        return self.lds_index(operand, self.fragment_row[role], k, block * rows)
 
     def chunks(self, i: int, j: int) -> Iterator[Chunk]:
         """This lane's elements of accumulator block (i, j), in register order, as runs along the plan's direction."""

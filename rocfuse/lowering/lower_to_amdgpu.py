@@ -135,13 +135,13 @@ class _Lowering:
         row, k = self.lanes.unit(operand, part)
         element = ir.VectorType(unit.type).element_type
         kind = ir.VectorType.get([copy.unit_k], element)
-        for i in range(copy.unit_rows):
+        for i in self.lanes.unit_rows(operand):
             if copy.along == "row":  # loads run along rows: gather this row's element of each
                 elements = [vector.extract(unit, [], [load, i]) for load in range(copy.loads)]
                 value = vector.from_elements(kind, elements)
             else:
                 value = vector.shape_cast(kind, unit)
-            index = self.lanes.lds_index(operand, ix.add(row, i), k)
+            index = self.lanes.lds_index(operand, row, k, i)
             write_vector(value, buffer, index)
         return []
 

@@ -161,9 +161,9 @@ class _Pipeline:
         """`turns` iterations of `stages` tiles each; every tile they bring in is whole."""
         plan, distance = self.plan, self.shape.distance
         step = plan.tile_k * plan.stages
-        # the counter is the k of the first tile that is loaded: the only address that changes
+        # a counter of turns: LLVM tests the loop's end on an address that it has anyway
         start = plan.tile_k * (distance + 1)
-        bounds = [constant(value) for value in (start, start + turns * step, step)]
+        bounds = [constant(value) for value in (0, turns, 1)]
         loop = scf.ForOp(*bounds, iter_args=state.values())
         keep_loop(loop.operation)
         with ir.InsertionPoint(loop.body):
@@ -171,7 +171,7 @@ class _Pipeline:
             if plan.schedule == "iglp":
                 action("schedule_hint", iglp=0)
             for stage in range(plan.stages):
-                k = loop.induction_variable
+                k = arith.addi(arith.muli(loop.induction_variable, constant(step)), constant(start))
                 k = arith.addi(k, constant(stage * plan.tile_k)) if stage else k
                 state = self._tile(stage, stage, state, k, inside=True)
             scf.yield_(state.values())
