@@ -32,8 +32,12 @@ class TuningDb:
         return "\n".join([HEADER, *lines]) + "\n"
 
     def record(self, choices: Mapping[str, str]) -> None:
-        """Write the file with `choices` added, in place of those that it had for their keys."""
-        write_atomically(self.path, TuningDb(self.path, {**self.choices, **choices}).text().encode())
+        """Write the file with `choices` added, in place of those that it has for their keys.
+
+        The file is read again: others may have recorded theirs since.
+        """
+        now = read_or_new(self.path)
+        write_atomically(self.path, TuningDb(self.path, {**now.choices, **choices}).text().encode())
 
 
 def read(path: str | Path) -> TuningDb:
@@ -49,6 +53,7 @@ def read(path: str | Path) -> TuningDb:
         raise UsageError(f"{path}:{broken}: not text in UTF-8") from error
     choices: dict[str, str] = {}
     written: dict[str, int] = {}
+    known: set[str] = set()  # lines that can be read: many kernels share one
     if data and lines[0].rstrip() != HEADER:
         raise UsageError(f"{path}:1: need the line '{HEADER}' first, have {lines[0][:40]!a}")
     for number, text in enumerate(lines[1:], 2):
@@ -60,7 +65,9 @@ def read(path: str | Path) -> TuningDb:
         if key in choices:
             raise UsageError(f"{path}:{number}: the key of line {written[key]} again; keep one of them")
         try:
-            perf_config.parse(line)
+            if line not in known:
+                perf_config.parse(line)
+                known.add(line)
         except UsageError as error:
             raise UsageError(f"{path}:{number}: {error}") from error
         choices[key] = line

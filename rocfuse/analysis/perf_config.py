@@ -35,6 +35,8 @@ _KEYS: Mapping[str, str] = MappingProxyType(
 )
 # fields whose items are words without a key; no word is in two of them
 _WORDS: Mapping[str, tuple[str, ...]] = MappingProxyType({"schedule": SCHEDULES, "loop_form": LOOP_FORMS})
+_FIELD_OF_KEY = {key: field for field, key in _KEYS.items() if key}
+_FIELD_OF_WORD = {word: field for field, words in _WORDS.items() for word in words}
 FIELDS = tuple(_KEYS)
 
 _ITEM = re.compile(r"([a-z]+)(.*)", re.DOTALL)
@@ -78,22 +80,21 @@ def parse(line: str) -> dict[str, int | str]:
 
 def _parse_item(item: str) -> tuple[str, int | str]:
     """(field, value) of one item."""
-    for field, words in _WORDS.items():
-        if item in words:
-            return field, item
+    if item in _FIELD_OF_WORD:
+        return _FIELD_OF_WORD[item], item
     found = _ITEM.fullmatch(item)
     key, value = found.groups() if found else (item, "")
-    fields = [field for field in FIELDS if _KEYS[field] and _KEYS[field] == key]
-    if not fields:
+    field = _FIELD_OF_KEY.get(key)
+    if field is None:
         raise UsageError(f"perf config: unknown item {_shown(item)}; the items are {_items()}")
-    if fields[0] == "matrix_op":
+    if field == "matrix_op":
         if not _MATRIX_OP.fullmatch(value):
             raise UsageError(f"perf config: op: need a matrix instruction as in op32x32x8, have {_shown(value)}")
-        return "matrix_op", value
+        return field, value
     if not _NUMBER.fullmatch(value):
         need = f"need a number from 1 to {10**9 - 1} without leading zeros"
-        raise UsageError(f"perf config: {key} ({fields[0].replace('_', '-')}): {need}, have {_shown(value)}")
-    return fields[0], int(value)
+        raise UsageError(f"perf config: {key} ({field.replace('_', '-')}): {need}, have {_shown(value)}")
+    return field, int(value)
 
 
 def _items() -> str:

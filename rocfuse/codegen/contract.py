@@ -90,6 +90,7 @@ def _kernel(facts: KernelFacts, metadata: dict[str, Any], target: Target) -> dic
         "waves": {"m": plan["waves"][0], "n": plan["waves"][1]},
         "matrix_op": plan["matrix_op"],
         "stages": plan["stages"],
+        "perf_config": plan["perf_config"],
         "copied_together": plan["copied_together"],
     }
 

@@ -237,6 +237,7 @@ def plan_attribute(plan: Plan, problem: Problem, target: Target) -> ir.DictAttr:
         "schedule": tiling.schedule,
         "split_k": tiling.split_k,
         "group_m": plan.group_m,
+        "perf_config": perf_config.format(tiling, plan.group_m),
         "contiguous": operands.output_direction(problem),
         "grid": tilings.workgroups(problem, tiling),
         "copies": copies,

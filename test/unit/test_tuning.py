@@ -1,10 +1,18 @@
 """The tuning db: the key of a kernel, the file, and what a compiler does with it."""
 
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
 import pytest
-from fusing import FUSE
+from fusing import FUSE, arguments, results
+from hypothesis import given
+from hypothesis import strategies as st
 from mlir import ir
 from test_pins import fused
 
+import rocfuse
 from rocfuse import gen
 from rocfuse.compiler import lower
 from rocfuse.diagnostics import UsageError
@@ -129,6 +137,35 @@ def test_a_db_is_a_text_file(tmp_path):
     assert [one.name for one in tmp_path.iterdir()] == ["some.db"]
 
 
+def test_two_tuners_of_one_file_keep_both_choices(tmp_path):
+    path = tmp_path / "some.db"
+    one, other = read_or_new(path), read_or_new(path)
+    one.record({"a": "v1:m64"})
+    other.record({"b": "v1:m32"})
+    assert read(path).choices == {"a": "v1:m64", "b": "v1:m32"}
+
+
+@given(st.binary() | st.text().map(lambda text: f"{HEADER}\n{text}".encode(errors="replace")))
+def test_garbage_is_refused_with_a_line_number(data):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "some.db")
+        path.write_bytes(data)
+        try:
+            db = read(path)
+        except UsageError as error:
+            assert str(error).startswith(f"{path}:") and "\n" not in str(error)
+            return
+        assert db.choices == {} or data.startswith(HEADER.encode())
+
+
+def test_a_large_db_is_read_in_little_time(tmp_path):
+    path = tmp_path / "some.db"
+    TuningDb(str(path)).record({f"kernel {number}": f"v1:m64,n64,k64,g{1 + number % 64}" for number in range(20000)})
+    started = time.process_time()
+    assert len(read(path).choices) == 20000
+    assert time.process_time() - started < 0.5  # 0.03 s on the machine where this was written
+
+
 def test_an_empty_file_has_no_choices(tmp_path):
     path = tmp_path / "some.db"
     path.touch()
@@ -180,6 +217,25 @@ def test_compile_takes_what_is_recorded(tmp_path):
         TuningDb(str(path)).record(choices)
         lowered = lower(source, tuning_db=path)
         assert ("tile = [16, 16, 32]" in str(lowered)) == chosen
+
+
+@pytest.mark.parametrize("line", [LINE, "v1:m32,n32,k32,wm2,wn2,op16x16x16,s3,interleaved,sequential,sk1,g1"])
+def test_a_recorded_kernel_computes_what_it_should(tmp_path, line):
+    source = str(gen.build(gen.GenOptions(m=64, n=32, k=128)))
+    module = parsed(source)
+    run_pipeline(module, parse_pipeline(f"{FUSE},rocfuse-expand-math"), PassContext())
+    path = tmp_path / "some.db"
+    TuningDb(str(path)).record({key_of(module): line})
+    code = rocfuse.compile(source, tuning_db=path)
+    assert code.plan["perf_config"] == line
+    arrays = [0.5 * one for one in arguments(source)]
+    result = code.simulate(*arrays)
+    assert not result.faults
+    (wanted,), (have,) = results(source, arrays), result.outputs
+    assert np.abs(wanted.astype(np.float64) - have).max() <= 2**-8 * np.abs(wanted).max()
+    # and the line of a contract, given as an option, is the same kernel
+    again = rocfuse.compile(source, options={"rocfuse-plan-kernels": {"perf-config": code.plan["perf_config"]}})
+    assert again.hsaco == code.hsaco
 
 
 def test_compile_says_that_a_recorded_choice_does_not_fit(tmp_path):
