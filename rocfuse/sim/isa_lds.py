@@ -11,6 +11,7 @@ from rocfuse.sim import kernels_memory as kernels
 from rocfuse.sim.decode import Instruction
 from rocfuse.sim.machine import Machine, Pending
 from rocfuse.sim.operands import Operand, parse_operand
+from rocfuse.sim.phases import UNKNOWN
 from rocfuse.sim.state import LANES
 from rocfuse.sim.step import LDS, Context, Step, ids_of, unsupported
 from rocfuse.targets import Target
@@ -51,6 +52,7 @@ _FAULTS = {
     lds_kernels.RACE: ("lds-race", "LDS address {address} is shared with {wave} without a barrier or a wait between"),
     lds_kernels.UNPLANNED: ("lds-unplanned", "LDS bytes at {address} are in no planned buffer"),
     lds_kernels.DEAD: ("lds-dead", "LDS bytes at {address} belong to a loop buffer, and the combine has begun"),
+    lds_kernels.EARLY: ("lds-early", "LDS bytes at {address} belong to a buffer of the combine, before the last tile"),
 }
 
 
@@ -68,7 +70,7 @@ def _offsets(instruction: Instruction, size: int) -> list[int]:
     return [step * int(modifiers.get(f"offset{at}", "0"), 0) for at in (0, 1)]
 
 
-def _check(machine: Machine, addresses: Array, size: int, is_write: bool, mark: int = 0) -> Access:
+def _check(machine: Machine, index: int, addresses: Array, size: int, is_write: bool, mark: int = 0) -> Access:
     """Check one access of all active lanes; which of them may go on is in `machine.allowed_buffer`."""
     lds_kernels.check_lds(
         addresses,
@@ -85,6 +87,7 @@ def _check(machine: Machine, addresses: Array, size: int, is_write: bool, mark: 
         machine.epoch,
         machine.plan.owner,
         machine.combine,
+        machine.plan.phase(index),
         machine.top,
         machine.fault_buffer,
         machine.allowed_buffer,
@@ -117,6 +120,7 @@ def reopen(machine: Machine, accesses: list[Access], waves: Array) -> None:
             machine.epoch,
             np.zeros((2, 0), np.int16),
             machine.combine,
+            UNKNOWN,
             machine.top,
             machine.fault_buffer,
             scratch,
@@ -183,7 +187,7 @@ def _read(instruction: Instruction, context: Context, width: str) -> Step:
         accesses = []
         pieces = [_lane_addresses(machine, base, offset) for offset in offsets]  # before a result overwrites the base
         for at, addresses in enumerate(pieces):
-            accesses.append(_check(machine, addresses, size, False))
+            accesses.append(_check(machine, index, addresses, size, False))
             _count(machine, index, addresses, size, phases, banks)
             first = target.row + at * count
             dirty = lds_kernels.load_lds(
@@ -236,7 +240,7 @@ def write_lds_bytes(
     mark: int = 0,
 ) -> Access:
     """Write registers to LDS; returns the access, which stays open until its wait."""
-    access = _check(machine, addresses, size, True, mark)
+    access = _check(machine, index, addresses, size, True, mark)
     machine.lds_counters[index, 0] += size * (int(machine.active.sum()) if not machine.full else machine.active.size)
     whole = not machine.suspects.intersection(range(row, row + count)) or data is not machine.vector
     undefined = machine.undefined_buffer

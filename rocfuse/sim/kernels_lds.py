@@ -11,7 +11,7 @@ from rocfuse.sim.kernels_memory import LANES, note, place_part
 
 # faults; the numbers are those that the kernels below note
 IN_FLIGHT = 128
-OUTSIDE, MISALIGNED, UNWRITTEN, RACE, UNPLANNED, DEAD = range(6)
+OUTSIDE, MISALIGNED, UNWRITTEN, RACE, UNPLANNED, DEAD, EARLY = range(7)
 
 
 @compiled
@@ -84,6 +84,7 @@ def check_lds(
     epoch: Any,
     owner: Any,
     combine: Any,
+    phase: int,
     top: Any,
     faults: Any,
     allowed: Any,
@@ -118,14 +119,17 @@ def check_lds(
             elif found >= 0:
                 note(faults, 3, wave, lane, address, found)
             if planned:
-                check_plan(address, size, owner, combine, group, faults, wave, lane)
+                check_plan(address, size, owner, combine, phase, group, faults, wave, lane)
 
 
 @compiled
 def check_plan(
-    address: int, size: int, owner: Any, combine: Any, group: int, faults: Any, wave: int, lane: int
+    address: int, size: int, owner: Any, combine: Any, phase: int, group: int, faults: Any, wave: int, lane: int
 ) -> None:
-    """The bytes lie in one planned buffer, and a loop buffer is dead once only a combine buffer explains an access."""
+    """The bytes lie in one planned buffer that is alive in the instruction's phase (phases.py).
+
+    Where no phase is known, a loop buffer is dead once only a combine buffer explains an access.
+    """
     in_loop = owner[0, address] >= 0
     in_combine = owner[1, address] >= 0
     for byte in range(address + 1, address + size):
@@ -135,7 +139,9 @@ def check_plan(
         note(faults, 4, wave, lane, address, -1)
     elif in_combine and not in_loop:
         combine[group] = 1
-    elif in_loop and not in_combine and combine[group] == 1:
+        if phase == 1:
+            note(faults, 6, wave, lane, address, -1)
+    elif in_loop and not in_combine and (combine[group] == 1 or phase == 2):
         note(faults, 5, wave, lane, address, -1)
 
 

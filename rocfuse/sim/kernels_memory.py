@@ -17,7 +17,7 @@ LINE_SHIFT = 7
 
 # global faults
 OUTSIDE, MISALIGNED, READ_ONLY, STRADDLES = range(4)
-FAULT_KINDS = 6  # room for those of the LDS as well
+FAULT_KINDS = 7  # room for those of the LDS as well
 
 # how a load or store moves bits: whole dwords, or a part of one
 DWORDS, U8, I8, U16, I16, D16, D16_HI, D16_U8, D16_I8, D16_HI_U8, D16_HI_I8 = range(11)

@@ -21,6 +21,11 @@ class LdsPlan:
     owner: (
         np.ndarray
     )  # (2, size): buffer of the loop, buffer of the combine, at each byte; (2, 0) when nothing is planned
+    phases: np.ndarray  # of each instruction (phases.py)
+
+    def phase(self, index: int) -> int:
+        """The phase of an instruction."""
+        return int(self.phases[index])
 
 
 @dataclass

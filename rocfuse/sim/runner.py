@@ -22,6 +22,7 @@ from rocfuse.sim.faults import Fault, FaultLog
 from rocfuse.sim.launch import Launch, start_waves
 from rocfuse.sim.machine import LdsPlan, Machine
 from rocfuse.sim.memory import GlobalMemory
+from rocfuse.sim.phases import UNKNOWN, phases
 from rocfuse.sim.step import Context, Step
 
 BATCH_WAVES = 64  # waves that go together: enough to pay for numpy's calls, few enough for the cache
@@ -57,16 +58,17 @@ def lds_granule_shift(steps: Sequence[Step]) -> int:
     return {1: 0, 2: 1, 4: 2}[min(sizes)]
 
 
-def lds_plan(contract: Mapping[str, Any], size: int, granule_shift: int) -> LdsPlan:
+def lds_plan(contract: Mapping[str, Any], size: int, steps: Sequence[Step]) -> LdsPlan:
     """The planned buffers by byte; a contract without them plans nothing."""
+    granule_shift = lds_granule_shift(steps)
     buffers = contract.get("lds_buffers")
     if not buffers:
-        return LdsPlan(size, granule_shift, np.zeros((2, 0), np.int16))
+        return LdsPlan(size, granule_shift, np.zeros((2, 0), np.int16), np.full(len(steps), UNKNOWN))
     owner = np.full((2, size), -1, np.int16)
     for at, buffer in enumerate(buffers):
         plane = 1 if buffer["live"] == "combine" else 0
         owner[plane, buffer["offset"] : buffer["offset"] + buffer["bytes"]] = at
-    return LdsPlan(size, granule_shift, owner)
+    return LdsPlan(size, granule_shift, owner, phases(steps))
 
 
 class GridRunner:
@@ -89,7 +91,7 @@ class GridRunner:
         self.context = context
         declared = launch.kernel.descriptor.lds_bytes
         size = declared + int(launch.contract.get("dynamic_lds_bytes", 0))
-        self.plan = lds_plan(launch.contract, size, lds_granule_shift(self.steps))
+        self.plan = lds_plan(launch.contract, size, self.steps)
         self.start = self._start()
         named = [step.registers | step.late for step in self.steps]
         self.registers: frozenset[int] = frozenset().union(*named) if named else frozenset()

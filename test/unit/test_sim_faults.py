@@ -190,3 +190,41 @@ def test_a_loop_buffer_is_dead_once_the_combine_has_begun():
     combine_then_loop = "s_waitcnt lgkmcnt(0)\n ds_write_b32 v1, v4 offset:512\n s_barrier\n ds_read_b32 v8, v3\n"
     faults = _run(_edit(STORE, combine_then_loop + STORE), lds_buffers=PLAN, lds_padding_bytes=0).faults
     assert [fault.kind for fault in faults] == ["lds-dead"]
+
+
+# the block is the loop's until the last matrix instruction, then the combine's: the two share their bytes
+SHARED = [
+    {"name": "tile", "offset": 0, "bytes": 512, "live": "loop", "stage": 0},
+    {"name": "line", "offset": 0, "bytes": 1024, "live": "combine", "stage": 0},
+]
+MATRIX = "v_mfma_f32_4x4x4_16b_f16 v[8:11], v[4:5], v[4:5], 0"
+MULTIPLY = f"v_mov_b32_e32 v4, 0\n v_mov_b32_e32 v5, 0\n {MATRIX}\n s_nop 7"
+AGAIN = "s_waitcnt lgkmcnt(0)\n s_barrier\n ds_write_b32 v1, v2 offset:512\n"
+
+
+def _shared(body, lines=SHARED):
+    return {fault.kind for fault in _run(body, lds_buffers=lines, lds_padding_bytes=0).faults}
+
+
+def test_buffers_of_loop_and_combine_may_share_bytes():
+    body = _edit(BARRIER, f"s_barrier\n {MULTIPLY}")
+    assert _shared(body.replace(STORE, STORE + "\n " + AGAIN)) == set()
+
+
+def test_a_buffer_of_the_combine_is_not_alive_while_matrix_instructions_can_follow():
+    body = _edit(BARRIER, f"s_barrier\n {AGAIN} {MULTIPLY}")
+    assert _shared(body) == {"lds-early"}
+
+
+def test_a_loop_buffer_is_dead_where_no_matrix_instruction_can_follow():
+    only = [SHARED[0], {**SHARED[1], "offset": 512, "bytes": 512}]
+    body = _edit(BARRIER, f"s_barrier\n {MULTIPLY}")  # the read is behind it
+    assert _shared(body.replace(STORE, STORE + "\n " + AGAIN), only) == {"lds-dead"}
+
+
+def test_what_a_loop_comes_back_to_can_follow():
+    loop = (
+        f"s_mov_b32 s8, 0\n.Lagain:\n {MULTIPLY}\n s_waitcnt lgkmcnt(0)\n s_barrier\n ds_write_b32 v1, v2 offset:512\n"
+    )
+    body = _edit(BARRIER, f"s_barrier\n {loop} s_add_u32 s8, s8, 1\n s_cmp_lg_u32 s8, 2\n s_cbranch_scc1 .Lagain")
+    assert _shared(body) == {"lds-early"}
