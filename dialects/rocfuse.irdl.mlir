@@ -132,6 +132,62 @@ irdl.dialect @rocfuse {
     irdl.attributes {"block" = %block}
   }
 
+  // Load this thread's share of a line: what the tile needs of an array that varies along one direction at most. `extra`
+  // numbers the combine's other operands, whose entry in the plan says how the line is dealt to threads.
+  irdl.operation @line_read {
+    %view = irdl.base "!builtin.memref"
+    %index = irdl.is i32
+    %vector = irdl.base "!builtin.vector"
+    %extra = irdl.base "#builtin.integer"
+    irdl.operands(view: %view, m: %index, n: %index)
+    irdl.results(unit: %vector)
+    irdl.attributes {"extra" = %extra}
+  }
+
+  // Store a thread's share of a line into LDS.
+  irdl.operation @line_write {
+    %vector = irdl.base "!builtin.vector"
+    %buffer = irdl.base "!builtin.memref"
+    %extra = irdl.base "#builtin.integer"
+    irdl.operands(unit: %vector, buffer: %buffer)
+    irdl.attributes {"extra" = %extra}
+  }
+
+  // What this lane's elements of one accumulator block need of a line in LDS.
+  irdl.operation @line_fragment {
+    %buffer = irdl.base "!builtin.memref"
+    %vector = irdl.base "!builtin.vector"
+    %extra = irdl.base "#builtin.integer"
+    %block = irdl.base "#builtin.array"
+    irdl.operands(buffer: %buffer)
+    irdl.results(elements: %vector)
+    irdl.attributes {"extra" = %extra, "block" = %block}
+  }
+
+  // Write this lane's elements of one block of a result into its wave's scratch in LDS.
+  irdl.operation @stage_write {
+    %vector = irdl.base "!builtin.vector"
+    %buffer = irdl.base "!builtin.memref"
+    %output = irdl.base "#builtin.integer"
+    %block = irdl.base "#builtin.array"
+    irdl.operands(elements: %vector, buffer: %buffer)
+    irdl.attributes {"output" = %output, "block" = %block}
+  }
+
+  // Store the rows that fill a wave's scratch for the `fill`-th time, each lane as wide as it can.
+  irdl.operation @stage_store {
+    %buffer = irdl.base "!builtin.memref"
+    %view = irdl.base "!builtin.memref"
+    %index = irdl.is i32
+    %output = irdl.base "#builtin.integer"
+    %fill = irdl.base "#builtin.integer"
+    irdl.operands(buffer: %buffer, view: %view, m: %index, n: %index)
+    irdl.attributes {"output" = %output, "fill" = %fill}
+  }
+
+  // LDS accesses of a wave before this stay before its accesses after it. The hardware keeps their order anyway.
+  irdl.operation @wave_fence {}
+
   // Store this lane's elements of one block of a result.
   irdl.operation @tile_write {
     %vector = irdl.base "!builtin.vector"

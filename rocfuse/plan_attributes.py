@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from mlir import ir
 
+from rocfuse.analysis.combine import LineLoad, buffer_name
 from rocfuse.analysis.copies import LDS_ACCESS_BYTES, Copy
 from rocfuse.analysis.lds import Buffer
+from rocfuse.analysis.store_tile import Staging
 from rocfuse.analysis.swizzle import Swizzle
 from rocfuse.diagnostics import CompileError
 from rocfuse.targets import MatrixInstruction, Target
@@ -40,6 +43,8 @@ class KernelPlan:
     copies: tuple[Copy, ...]
     groups: tuple[tuple[int, ...], ...]  # of operands: those of a group are copied side by side, each by some waves
     swizzles: tuple[Swizzle, ...]
+    lines: tuple[LineLoad | None, ...]  # by extra operand: how a line is loaded; None: each lane reads for itself
+    stagings: tuple[Staging | None, ...]  # by output: a wave's scratch; None: lanes store what they hold
     buffers: tuple[Buffer, ...]
     stages: int
     schedule: str
@@ -96,6 +101,10 @@ class KernelPlan:
         """The planned LDS buffer of an operand's tile."""
         return next(b for b in self.buffers if b.name == self.buffer_names[operand] and b.stage == stage)
 
+    def combine_buffer(self, kind: str, number: int) -> Buffer:
+        """The planned LDS buffer of an extra operand ("extra") or an output ("result")."""
+        return next(b for b in self.buffers if b.name == buffer_name(kind, number))
+
     def rows(self, operand: int) -> int:
         """Rows of an operand's tile: of A, or columns of B."""
         return self.tile_m if self.roles[operand] == "a" else self.tile_n
@@ -125,6 +134,8 @@ def read_plan(attribute: ir.DictAttr, target: Target) -> KernelPlan:
         copies.append(Copy(**entry))
     groups = [tuple(names.index(name) for name in group) for group in values["copied_together"]]
     groups += [(i,) for i, name in enumerate(names) if not any(name in group for group in values["copied_together"])]
+    lines = [LineLoad(**one["load"]) if one else None for one in values["combine"]["lines"]]
+    stagings = [_staging(one["staging"]) if "staging" in one else None for one in values["combine"]["stores"]]
     buffers = [Buffer(b["name"], b["offset"], b["bytes"], b["live"], b["stage"]) for b in values["lds"]]
     return KernelPlan(
         tile_m,
@@ -141,6 +152,8 @@ def read_plan(attribute: ir.DictAttr, target: Target) -> KernelPlan:
         tuple(copies),
         tuple(sorted(groups)),
         tuple(swizzles),
+        tuple(lines),
+        tuple(stagings),
         tuple(buffers),
         values["stages"],
         values["schedule"],
@@ -149,6 +162,11 @@ def read_plan(attribute: ir.DictAttr, target: Target) -> KernelPlan:
         values["lds_bytes"],
         values["register_budget"],
     )
+
+
+def _staging(values: dict[str, Any]) -> Staging:
+    lists: dict[str, Any] = {name: tuple(one) for name, one in values.items() if isinstance(one, list)}
+    return Staging(**(values | lists))
 
 
 def from_attribute(attribute: ir.Attribute) -> object:

@@ -46,6 +46,7 @@ def _kernel(decision: Decision, target: Target, every: bool) -> Report:
         "grid": _grid(problem, plan, target),
         "cost": _cost(costs.cost(problem, plan.tiling, target)),
         "lds": _lds(plan, target),
+        "combine": _combine(plan),
         "registers": _registers(plan, target),
         "occupancy": _occupancy(plan, target),
         "traffic": _traffic(problem, plan.tiling),
@@ -116,6 +117,21 @@ def _lds(plan: Plan, target: Target) -> Report:
         "allocated_bytes": lds.allocated_bytes,
         "limit_bytes": target.lds_bytes_per_workgroup,
     }
+
+
+def _combine(plan: Plan) -> Report:
+    """How the combine reads its other operands and writes its results."""
+    return {
+        "operands": [_LINES[line.direction] if line else "each lane reads its own" for line in plan.combine.lines],
+        "results": [{"staged": one.staging is not None, "reason": one.reason} for one in plan.combine.stores],
+    }
+
+
+_LINES = {
+    "m": "a column, loaded once before the loop",
+    "n": "a row, loaded once before the loop",
+    "": "one element, loaded once before the loop",
+}
 
 
 def _registers(plan: Plan, target: Target) -> Report:
@@ -221,6 +237,7 @@ def _lines(kernel: Report, target: str) -> Iterator[str]:
     yield from _plan_lines(kernel)
     yield ""
     yield from _lds_lines(kernel["lds"])
+    yield from _combine_lines(kernel["combine"])
     yield ""
     yield from _register_lines(kernel["registers"], kernel["occupancy"])
     yield ""
@@ -252,6 +269,14 @@ def _lds_lines(lds: Report) -> Iterator[str]:
     yield from _table(["LDS", "stage", "offset", "bytes", "live"], rows)
     total = f"total {lds['bytes']} B ({lds['padding_bytes']} B padding)"
     yield f"{total}, allocated {lds['allocated_bytes']} B, limit {lds['limit_bytes']} B a workgroup"
+
+
+def _combine_lines(combine: Report) -> Iterator[str]:
+    for number, form in enumerate(combine["operands"]):
+        yield f"extra{number}    {form}"
+    for number, result in enumerate(combine["results"]):
+        how = "through LDS" if result["staged"] else "direct"
+        yield f"result{number}   {how}: {result['reason']}"
 
 
 def _register_lines(registers: Report, have: Report) -> Iterator[str]:

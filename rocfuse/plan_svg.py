@@ -105,13 +105,17 @@ def _draw_lds(canvas: _Canvas, lds: Mapping[str, Any], plan: KernelPlan) -> None
             if use in ("write", "both"):
                 canvas.rect(*box, "url(#hatch)", title, 'fill-opacity="0.6"')
     end = _LDS_LEFT + len(columns) * width
-    canvas.text(
-        end, canvas.y + 12, "combine" if any(b["live"] == "combine" for b in lds["buffers"]) else "combine: free"
-    )
-    for buffer in lds["buffers"]:
+    after = [buffer for buffer in lds["buffers"] if buffer["live"] == "combine"]
+    canvas.text(end, canvas.y + 12, "combine" if after else "combine: free")
+    low = canvas.y
+    for buffer in after:
         y = top + buffer["offset"] * scale
-        if buffer["live"] == "combine":
-            canvas.rect(end, y, width - 2, buffer["bytes"] * scale, colours[buffer["name"]], buffer["name"])
+        title = f"{buffer['name']}: {buffer['bytes']} B at {buffer['offset']}, when the loop is done"
+        canvas.rect(end, y, width - 2, buffer["bytes"] * scale, colours[buffer["name"]], title)
+        low = max(low + 11, y + 10)  # thin buffers lie close together
+        canvas.text(end + 3, low, buffer["name"], 10)
+    for buffer in (one for one in lds["buffers"] if one["live"] == "loop"):
+        y = top + buffer["offset"] * scale
         canvas.text(_LDS_LEFT - 6, y + 10, f"{buffer['name']} stage {buffer['stage']}", 10, "end")
         canvas.text(_MARGIN, y + 10, str(buffer["offset"]), 10)
     for name, key in (("allocated", "allocated_bytes"), ("limit", "limit_bytes")):

@@ -34,21 +34,36 @@ class LdsAccount:
     padding_bytes: int = 0
 
     def table(self) -> tuple[str, ...]:
-        """The account a line a buffer, for people."""
+        """The account of the phase that needs most, a line a buffer, for people."""
+        most = max(self.buffers, key=lambda buffer: buffer.end_bytes).live
         return tuple(
             f"{buffer.name} stage {buffer.stage}: {buffer.size_bytes} B at {buffer.offset_bytes} ({buffer.live})"
             for buffer in self.buffers
+            if buffer.live == most
         )
 
 
-def account(tiles: Sequence[tuple[str, int]], stages: int, granule_bytes: int) -> LdsAccount:
-    """Lay out `stages` copies of the tiles (name, bytes) one after the other, 16-byte aligned."""
+def account(
+    tiles: Sequence[tuple[str, int]], stages: int, granule_bytes: int, combine: Sequence[tuple[str, int]] = ()
+) -> LdsAccount:
+    """Lay out `stages` copies of the tiles (name, bytes) one after the other, 16-byte aligned.
+
+    Buffers of the combine begin at 0 again: they live when the tiles are dead. The longer phase is the block's length.
+    """
+    loop = [(name, size, "loop", stage) for stage in range(stages) for name, size in tiles]
+    phases = [_laid_out(loop), _laid_out([(name, size, "combine", 0) for name, size in combine])]
+    ends = [max((buffer.end_bytes for buffer in buffers), default=0) for buffers in phases]
+    longer = phases[ends.index(max(ends))]
+    padding = max(ends) - sum(buffer.size_bytes for buffer in longer)
+    return LdsAccount((*phases[0], *phases[1]), max(ends), -(-max(ends) // granule_bytes) * granule_bytes, padding)
+
+
+def _laid_out(wanted: Sequence[tuple[str, int, str, int]]) -> tuple[Buffer, ...]:
+    """Buffers (name, bytes, live, stage) from 0 on."""
     buffers: list[Buffer] = []
     end = 0
-    for stage in range(stages):
-        for name, size in tiles:
-            offset = -(-end // LDS_ACCESS_BYTES) * LDS_ACCESS_BYTES
-            buffers.append(Buffer(name, offset, size, "loop", stage))
-            end = offset + size
-    padding = end - sum(buffer.size_bytes for buffer in buffers)
-    return LdsAccount(tuple(buffers), end, -(-end // granule_bytes) * granule_bytes, padding)
+    for name, size, live, stage in wanted:
+        offset = -(-end // LDS_ACCESS_BYTES) * LDS_ACCESS_BYTES
+        buffers.append(Buffer(name, offset, size, live, stage))
+        end = offset + size
+    return tuple(buffers)

@@ -74,7 +74,7 @@ def derive(
     goes into the address immediate.
     """
     chunk = LDS_ACCESS_BYTES // element_bytes
-    line = _Line(tile_k * element_bytes, element_bytes, banks_bytes)
+    line = Line(tile_k * element_bytes, element_bytes, banks_bytes)
     needs = [need for access in accesses for need in _needs(access)]
     for bits in (_log2(min(block_rows, rows)), _log2(rows)):
         found = next(_search(needs, bits, line), None)
@@ -90,18 +90,28 @@ def derive(
     return min((Swizzle(chunk, images) for images in shifted), key=cost, default=plain)
 
 
+def images(accesses: tuple[LaneSteps, ...], bits: int, line: Line) -> tuple[int, ...] | None:
+    """The images of `bits` row bits that leave no conflict in any of `accesses`, or None."""
+    return next(_search([need for access in accesses for need in _needs(access)], bits, line), None)
+
+
 @dataclass(frozen=True)
-class _Line:
-    """A line of banks and the rows in it."""
+class Line:
+    """A line of banks and the rows in it. Chunks of `chunk_bytes` are permuted.
+
+    A row bit that is set in `whole_rows` moves pairs of chunks: what it permutes is twice as wide.
+    """
 
     row_bytes: int
     element_bytes: int
     banks_bytes: int
+    chunk_bytes: int = LDS_ACCESS_BYTES
+    whole_rows: int = 0
 
     @property
     def chunks(self) -> int:
-        """Chunks of 16 bytes in a line."""
-        return self.banks_bytes // LDS_ACCESS_BYTES
+        """Chunks in a line."""
+        return self.banks_bytes // self.chunk_bytes
 
     @property
     def shared_bits(self) -> int:
@@ -110,7 +120,8 @@ class _Line:
 
     def images(self, bit: int) -> range:
         """What a row bit may add: one that tells rows of a line apart stays within a row, so that no two meet."""
-        return range(max(self.row_bytes // LDS_ACCESS_BYTES, 1) if bit < self.shared_bits else self.chunks)
+        within = max(self.row_bytes // self.chunk_bytes, 1) if bit < self.shared_bits else self.chunks
+        return range(0, within, 2 if self.whole_rows >> bit & 1 else 1)
 
 
 @dataclass(frozen=True)
@@ -145,7 +156,7 @@ def _sum(steps: Sequence[tuple[int, int]], lane: int) -> tuple[int, int]:
     return row, k
 
 
-def _search(needs: Sequence[_Need], bits: int, line: _Line) -> Iterator[tuple[int, ...]]:
+def _search(needs: Sequence[_Need], bits: int, line: Line) -> Iterator[tuple[int, ...]]:
     """Every assignment of images that meets all needs, by backtracking over the row bits."""
 
     # a need is decided by the images of the row bits that it has: it is checked when the last of them is chosen; bits
@@ -162,7 +173,7 @@ def _search(needs: Sequence[_Need], bits: int, line: _Line) -> Iterator[tuple[in
             while left:
                 turn ^= images[(left & -left).bit_length() - 1]
                 left &= left - 1
-            byte = row * line.row_bytes ^ k * line.element_bytes ^ turn * LDS_ACCESS_BYTES
+            byte = row * line.row_bytes ^ k * line.element_bytes ^ turn * line.chunk_bytes
             rest = byte % line.banks_bytes // need.width_bytes
             for one in basis:
                 if rest ^ one < rest:
@@ -184,8 +195,8 @@ def _search(needs: Sequence[_Need], bits: int, line: _Line) -> Iterator[tuple[in
     yield from extend(())
 
 
-def _rotated(bits: int, line: _Line, start: int) -> tuple[int, ...]:
-    width = _log2(min(line.row_bytes // LDS_ACCESS_BYTES, line.chunks))
+def _rotated(bits: int, line: Line, start: int) -> tuple[int, ...]:
+    width = _log2(min(line.row_bytes // line.chunk_bytes, line.chunks))
     return tuple(1 << bit - start if start <= bit < start + width else 0 for bit in range(bits))
 
 

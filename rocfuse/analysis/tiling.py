@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from rocfuse.analysis import combine
+from rocfuse.analysis.combine import Combine, OutputTile, plan_combine
+from rocfuse.analysis.combine import registers as combine_registers
 from rocfuse.analysis.copies import LDS_ACCESS_BYTES, Copy, Dealing, Tile, plan_copies
 from rocfuse.analysis.lds import LdsAccount, account
 from rocfuse.analysis.operands import ELEMENT_BYTES, access_vector, contiguous, operand_names, output_direction, row_dim
 from rocfuse.analysis.problem import Access, Problem
-from rocfuse.analysis.registers import RegisterNeed, budget, most_registers, waves_per_simd
+from rocfuse.analysis.registers import RegisterNeed, budget, most_registers, occupancy, waves_per_simd
 from rocfuse.analysis.swizzle import LaneSteps, Swizzle, derive
 from rocfuse.targets import MatrixInstruction, Target
 
@@ -55,6 +56,7 @@ class Plan:
     operands: tuple[Access, ...]  # distinct, in LDS order
     names: tuple[str, ...]
     dealing: Dealing
+    combine: Combine
     lds: LdsAccount
     registers: RegisterNeed
     register_budget: int
@@ -102,14 +104,28 @@ def check(problem: Problem, tiling: Tiling, target: Target, limits: Limits | Non
     dealing = plan_copies(tiles, tiling.tile_k, tiling.waves, target.wave_lanes)
     if isinstance(dealing, str):
         return Rejected(tiling, dealing)
-    lds = account_of(problem, tiling, target)
     registers = _registers(problem, tiling, row, dealing, target)
+    chosen = _combine(problem, tiling, registers.total, target, limits)
+    registers = replace(registers, copies=registers.copies + chosen.held_registers)
+    lds = account(_tiles(problem, tiling), tiling.stages, target.lds_granule_bytes, chosen.buffers)
     for rejected in _budget_reasons(tiling, lds, registers.total, target, limits):
         return rejected
     have = budget(target, registers.total, lds.allocated_bytes, tiling.waves)
     if limits.registers is not None:
         have = min(have, limits.registers)
-    return Plan(tiling, row, operands, names, dealing, lds, registers, have)
+    return Plan(tiling, row, operands, names, dealing, chosen, lds, registers, have)
+
+
+def _combine(problem: Problem, tiling: Tiling, registers: int, target: Target, limits: Limits) -> Combine:
+    """How the combine reads and writes. Its LDS may be more than the loop's where that costs no workgroup of a CU."""
+    loop = account_of(problem, tiling, target)
+    held = occupancy(target, registers, loop.allocated_bytes, tiling.waves).workgroups
+    most = min(target.lds_bytes_per_workgroup, target.lds_bytes_per_cu // max(held, 1))
+    if limits.lds_bytes is not None:
+        most = min(most, limits.lds_bytes)
+    tile = OutputTile(tiling.tile_m, tiling.tile_n, tiling.waves_m, tiling.waves_n)
+    row = target.matrix_instruction(tiling.matrix_op)
+    return plan_combine(problem, tile, row, target, loop.bytes, most)
 
 
 def _budget_reasons(
@@ -139,7 +155,7 @@ def _budget_reasons(
 
 
 def account_of(problem: Problem, tiling: Tiling, target: Target) -> LdsAccount:
-    """The LDS that every distinct operand needs together, whether it fits or not."""
+    """The LDS that every distinct operand needs together in the K loop, whether it fits or not."""
     return account(_tiles(problem, tiling), tiling.stages, target.lds_granule_bytes)
 
 
@@ -284,4 +300,4 @@ def _registers(
     if together == 1 and problem.gemms > 1:
         moved = 2 * moved // len(dealing.copies)
     along = blocks_n if output_direction(problem) == "n" else blocks_m
-    return RegisterNeed(accumulators, fragments, moved, combine.registers(problem, row.accumulator_elements, along))
+    return RegisterNeed(accumulators, fragments, moved, combine_registers(problem, row.accumulator_elements, along))

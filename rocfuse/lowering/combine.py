@@ -2,47 +2,117 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from mlir import ir
 from mlir.dialects import arith
 
+from rocfuse.analysis.problem import Problem
 from rocfuse.fused_kernel import FusedKernel
 from rocfuse.lowering import index_math as ix
 from rocfuse.lowering.steps import action, step
 from rocfuse.plan_attributes import KernelPlan
 
 
-def emit_combine(
-    kernel: FusedKernel,
-    plan: KernelPlan,
-    accumulators: list[list[ir.Value]],
-    extras: list[ir.Value],
-    outputs: list[ir.Value],
-    origin: tuple[ix.Term, ix.Term],
-) -> None:
-    """Emit reads of the extra operands, the body and the stores, one accumulator block after another.
+class Combine:
+    """Emits reads of the extra operands, the body and the stores, one accumulator block after another.
 
-    `accumulators[g][i * blocks_n + j]` is block (i, j) of product g. A block of an extra operand that does not depend
-    on m (or n) is read once for all rows (columns).
+    `extras` and `outputs` are views of one batch, `origin` is the tile's (m, n), `buffer(kind, number)` makes the view
+    of a planned LDS buffer. Blocks are taken row by row of what is contiguous in the results, so that a wave's scratch
+    is full after as few blocks as can be.
     """
-    m0, n0 = (ix.value_of(term) for term in origin)
-    seen: dict[tuple[int, int, int], ir.Value] = {}
-    for i in range(plan.blocks_m):
-        for j in range(plan.blocks_n):
-            products = [blocks[i * plan.blocks_n + j] for blocks in accumulators]
-            others = []
-            for number, view in enumerate(extras):
-                strides = ir.StridedLayoutAttr(ir.MemRefType(view.type).layout).strides
-                key = (number, i if strides[0] else 0, j if strides[1] else 0)
-                if key not in seen:
-                    seen[key] = step("tile_read", [view, m0, n0], _block_type(view, plan), block=list(key[1:]))
-                others.append(seen[key])
-            results = _body(kernel, products, others, plan.instruction.accumulator_elements)
-            for value, view in zip(results, outputs, strict=True):
-                action("tile_write", value, view, m0, n0, block=[i, j])
+
+    def __init__(
+        self,
+        kernel: FusedKernel,
+        problem: Problem,
+        plan: KernelPlan,
+        extras: list[ir.Value],
+        outputs: list[ir.Value],
+        origin: tuple[ix.Term, ix.Term],
+        buffer: Callable[[str, int], ir.Value],
+    ) -> None:
+        self.kernel, self.plan, self.extras, self.outputs = kernel, plan, extras, outputs
+        self.distinct = [problem.extras.index(access) for access in problem.extras]
+        self.origin, self.buffer = origin, buffer
+        self.lines: dict[int, ir.Value] = {}  # what each lane holds of a line, by extra operand; later the LDS view
+        self.seen: dict[tuple[int, int, int], ir.Value] = {}
+
+    def read_lines(self) -> None:
+        """Load this lane's share of each line. They stand before the K loop, which hides how long they take."""
+        self.place = [ix.value_of(term) for term in self.origin]
+        for number in sorted(set(self.distinct)):
+            line = self.plan.lines[number]
+            if line is not None:
+                kind = ir.VectorType.get([line.parts, line.vector], _element(self.extras[number]))
+                self.lines[number] = step("line_read", [self.extras[number], *self.place], kind, extra=number)
+
+    def emit(self, accumulators: list[list[ir.Value]]) -> None:
+        """Everything behind the K loop. `accumulators[g][i * blocks_n + j]` is block (i, j) of product g."""
+        plan = self.plan
+        staged = {o: staging for o, staging in enumerate(plan.stagings) if staging}
+        if self.lines or staged:
+            action("begin_range")
+        self._share_lines()
+        scratch = {o: self.buffer("result", o) for o in staged}
+        across = plan.blocks_m if plan.along == "n" else plan.blocks_n
+        for row in range(across):
+            for block in self._blocks(row):
+                self._block(accumulators, block, scratch)
+            full = [o for o, staging in staged.items() if (row + 1) * plan.instruction.n % staging.rows == 0]
+            if not full:
+                continue
+            action("wave_fence")
+            for o in full:
+                fill = row * plan.instruction.n // staged[o].rows
+                action("stage_store", scratch[o], self.outputs[o], *self.place, output=o, fill=fill)
+            if row + 1 < across:
+                action("wave_fence")
+
+    def _share_lines(self) -> None:
+        """Lines go to LDS, where every lane of the workgroup finds what it needs."""
+        for number, unit in self.lines.items():
+            self.lines[number] = self.buffer("extra", number)
+            action("line_write", unit, self.lines[number], extra=number)
+        if self.lines:
+            action("barrier")
+
+    def _blocks(self, row: int) -> list[tuple[int, int]]:
+        """The blocks (i, j) of a row along the results' direction."""
+        plan = self.plan
+        if plan.along == "n":
+            return [(row, j) for j in range(plan.blocks_n)]
+        return [(i, row) for i in range(plan.blocks_m)]
+
+    def _block(self, accumulators: list[list[ir.Value]], block: tuple[int, int], scratch: dict[int, ir.Value]) -> None:
+        """The body on one block of each product, and its results to where they are stored from."""
+        i, j = block
+        products = [blocks[i * self.plan.blocks_n + j] for blocks in accumulators]
+        others = [self._operand(number, block) for number in self.distinct]
+        results = _body(self.kernel, products, others, self.plan.instruction.accumulator_elements)
+        for o, (value, view) in enumerate(zip(results, self.outputs, strict=True)):
+            if o in scratch:
+                action("stage_write", value, scratch[o], output=o, block=list(block))
+            else:
+                action("tile_write", value, view, *self.place, block=list(block))
+
+    def _operand(self, number: int, block: tuple[int, int]) -> ir.Value:
+        """A block of an extra operand; one that does not depend on m (or n) is read once for all rows (columns)."""
+        view = self.extras[number]
+        strides = ir.StridedLayoutAttr(ir.MemRefType(view.type).layout).strides
+        at = [position if stride else 0 for position, stride in zip(block, strides, strict=True)]
+        key = (number, at[0], at[1])
+        if key not in self.seen:
+            kind = ir.VectorType.get([self.plan.instruction.accumulator_elements], _element(view))
+            if number in self.lines:
+                self.seen[key] = step("line_fragment", [self.lines[number]], kind, extra=number, block=at)
+            else:
+                self.seen[key] = step("tile_read", [view, *self.place], kind, block=at)
+        return self.seen[key]
 
 
-def _block_type(view: ir.Value, plan: KernelPlan) -> ir.Type:
-    return ir.VectorType.get([plan.instruction.accumulator_elements], ir.MemRefType(view.type).element_type)
+def _element(view: ir.Value) -> ir.Type:
+    return ir.MemRefType(view.type).element_type
 
 
 def _body(kernel: FusedKernel, products: list[ir.Value], others: list[ir.Value], width: int) -> list[ir.Value]:

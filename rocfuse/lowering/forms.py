@@ -17,7 +17,7 @@ def blockwise_form(module: ir.Module) -> Refusal | None:
 
 def wave_form(module: ir.Module) -> Refusal | None:
     """Kernels are gpu.funcs of upstream ops that one lane executes; no step is left."""
-    return _kernels(module, "gpu.func", (*_KERNEL, "amdgpu.", "rocdl."))
+    return _kernels(module, "gpu.func", (*_KERNEL, "amdgpu.", "rocdl.", "llvm.fence"))
 
 
 def llvm_form(module: ir.Module) -> Refusal | None:

@@ -85,7 +85,7 @@ class Lanes:
         swizzle = self.plan.swizzles[operand]
         apart = more & ~self._moved_by(swizzle)
         row = ix.add(row, more - apart)
-        turn = ix.shift_left(self._turn(row, swizzle.images), _log2(swizzle.chunk))
+        turn = ix.shift_left(self.turn(row, swizzle.images), _log2(swizzle.chunk))
         swizzled = ix.xor(ix.add(ix.mul(row, self.plan.tile_k), k), turn)
         return ix.add(swizzled, apart * self.plan.tile_k)
 
@@ -100,7 +100,8 @@ class Lanes:
         bits = enumerate(swizzle.images)
         return sum(1 << bit for bit, image in bits if image or self.plan.tile_k << bit <= reach)
 
-    def _turn(self, row: ix.Term, images: tuple[int, ...]) -> ix.Term:
+    @staticmethod
+    def turn(row: ix.Term, images: tuple[int, ...]) -> ix.Term:
         """The swizzle's function of a row: row bits that move alike are taken together."""
         runs: dict[int, int] = {}  # distance -> mask of the row bits that move down by it
         for bit, image in enumerate(images):

@@ -10,8 +10,9 @@ from mlir.dialects import amdgpu, arith, gpu, memref, rocdl, scf, vector
 
 from rocfuse.dialect import PLAN, walk
 from rocfuse.lowering import index_math as ix
+from rocfuse.lowering.combine_steps import CombineSteps
 from rocfuse.lowering.lanes import Lanes
-from rocfuse.lowering.memory import Resource, masked_row, masked_vector, read_vector, stream_vector, write_vector
+from rocfuse.lowering.memory import Resource, joined, masked_vector, stream_vector, write_vector
 from rocfuse.lowering.steps import number
 from rocfuse.passes import Pass, PassContext, register
 from rocfuse.plan_attributes import KernelPlan, read_plan
@@ -61,8 +62,6 @@ class _Lowering:
             "rocfuse.schedule_hint": self._schedule_hint,
             "rocfuse.fragment_read": self._fragment_read,
             "rocfuse.mma": self._mma,
-            "rocfuse.tile_read": self._tile_read,
-            "rocfuse.tile_write": self._tile_write,
         }
 
     def run(self) -> None:
@@ -70,6 +69,7 @@ class _Lowering:
             i32 = ir.IntegerType.get_signless(32)
             thread = arith.index_cast(i32, gpu.thread_id(gpu.Dimension.x))
             self.lanes = Lanes(self.plan, thread)
+            self.steps |= CombineSteps(self.plan, self.lanes, self.resources).steps
         self.views: list[ir.Operation] = []
         found: list[ir.Operation] = []
 
@@ -126,7 +126,7 @@ class _Lowering:
                 loads.append(masked_vector(resource, ix.add(fixed, moving), copy.vector, at, limit, along_k))
             else:
                 loads.append(stream_vector(resource, fixed, moving, copy.vector))
-        return [_joined(loads, ir.VectorType(op.result.type))]
+        return [joined(loads, ir.VectorType(op.result.type))]
 
     def _lds_write(self, op: ir.Operation) -> list[ir.Value]:
         operand, part = number(op, "operand"), number(op, "part")
@@ -222,63 +222,3 @@ class _Lowering:
             )
             accumulator = amdgpu.mfma(row.m, row.n, row.k, left, right, accumulator)
         return [accumulator]
-
-    def _tile_read(self, op: ir.Operation) -> list[ir.Value]:
-        view, m0, n0 = op.operands
-        resource = self.resources[view]
-        parts: list[ir.Value] = []
-        for chunk in self.lanes.chunks(*_block(op)):
-            m, n = ix.add(m0, chunk.m), ix.add(n0, chunk.n)
-            stride = resource.strides[1 if self.plan.along == "n" else 0]
-            base = ix.add(ix.mul(m, resource.strides[0]), ix.mul(n, resource.strides[1]))
-            width = chunk.width if stride == 1 else 1
-            width = min(width, resource.vector)
-            for first in range(0, chunk.width, width):
-                if stride == 0 and first > 0:
-                    parts.append(parts[-1])
-                    continue
-                # Past the end this would be the address where the next view of the same array starts. LLVM does not
-                # know that the two views end at different places, and would reuse the zero that is read here.
-                at = (m, ix.add(n, first)) if self.plan.along == "n" else (ix.add(m, first), n)
-                index = ix.add(base, first * stride)
-                index = masked_row(resource, index, at, (self.plan.tile_m, self.plan.tile_n))
-                parts.append(read_vector(resource, index, width))
-        return [_joined(parts, ir.VectorType(op.result.type))]
-
-    def _tile_write(self, op: ir.Operation) -> list[ir.Value]:
-        value, view, m0, n0 = op.operands
-        resource = self.resources[view]
-        element = ir.VectorType(value.type).element_type
-        along = 1 if self.plan.along == "n" else 0
-        for chunk in self.lanes.chunks(*_block(op)):
-            m, n = ix.add(m0, chunk.m), ix.add(n0, chunk.n)
-            stride = resource.strides[along]
-            width = min(chunk.width, resource.vector) if stride == 1 else 1
-            for first in range(0, chunk.width, width):
-                at = (ix.add(m, first), n) if along == 0 else (m, ix.add(n, first))
-                index = ix.add(ix.mul(at[0], resource.strides[0]), ix.mul(at[1], resource.strides[1]))
-                index = masked_row(resource, index, at, (self.plan.tile_m, self.plan.tile_n))
-                kind = ir.VectorType.get([width], element)
-                part = vector.extract_strided_slice(kind, value, [chunk.first + first], [width], [1])
-                write_vector(part, resource.buffer, index)
-        return []
-
-
-def _joined(parts: list[ir.Value], kind: ir.VectorType) -> ir.Value:
-    """Vectors of one width, one after another, as a vector of type `kind`."""
-    width = ir.VectorType(parts[0].type).shape[0]
-    flat = ir.VectorType.get([width * len(parts)], kind.element_type)
-    if len(parts) == 1:
-        whole = parts[0]
-    elif width == 1:
-        whole = vector.from_elements(flat, [vector.extract(part, [], [0]) for part in parts])
-    else:
-        whole = arith.constant(flat, ir.DenseElementsAttr.get_splat(flat, ir.FloatAttr.get(kind.element_type, 0.0)))
-        for i, part in enumerate(parts):
-            whole = vector.insert_strided_slice(part, whole, [i * width], [1])
-    return whole if whole.type == kind else vector.shape_cast(kind, whole)
-
-
-def _block(op: ir.Operation) -> tuple[int, int]:
-    i, j = (ir.IntegerAttr(one).value for one in ir.ArrayAttr(op.attributes["block"]))
-    return i, j

@@ -8,13 +8,14 @@ from mlir import ir
 from mlir.dialects import arith, gpu, memref, scf
 
 from rocfuse.analysis.copies import LDS_ACCESS_BYTES
+from rocfuse.analysis.lds import Buffer
 from rocfuse.analysis.operands import ELEMENT_BYTES, access_vector, row_dim
 from rocfuse.analysis.problem import Access, Problem, canonical
 from rocfuse.diagnostics import CompileError
 from rocfuse.dialect import MULTI_GEMM, PLAN, walk
 from rocfuse.fused_kernel import FusedKernel, read_kernel
 from rocfuse.lowering import index_math as ix
-from rocfuse.lowering.combine import emit_combine
+from rocfuse.lowering.combine import Combine
 from rocfuse.lowering.grid_order import Grid, tile_of
 from rocfuse.lowering.steps import action, keep_loop, share_of, step
 from rocfuse.passes import Pass, PassContext, register
@@ -122,8 +123,10 @@ class _KernelBuilder:
         waves = self.plan.waves_m * self.plan.waves_n
         self.sources = [share_of([self.views[i] for i in group], waves) for group in self.plan.groups]
         self.tiles = [share_of([self.buffers[i] for i in group], waves) for group in self.plan.groups]
+        combine = Combine(self.kernel, problem, self.plan, extras, outputs, (self.m0, self.n0), self._combine_buffer)
+        combine.read_lines()
         accumulators = self._k_ranges()
-        emit_combine(self.kernel, self.plan, accumulators, extras, outputs, (self.m0, self.n0))
+        combine.emit(accumulators)
 
     def _tile_coordinates(self) -> tuple[ix.Term, ix.Term, ix.Term]:
         """(batch, m tile, n tile) of this workgroup, in the planned order."""
@@ -170,11 +173,19 @@ class _KernelBuilder:
 
     def _buffer(self, operand: int) -> ir.Value:
         """The operand's tile in the kernel's one LDS block."""
-        plan = self.plan
-        planned = plan.buffer(operand, 0)
+        shape = [self.plan.rows(operand), self.plan.tile_k]
+        return self._lds_view(self.plan.buffer(operand, 0), shape, self.operands[operand].element_type)
+
+    def _combine_buffer(self, kind: str, number: int) -> ir.Value:
+        """A buffer of the combine there, as one row of elements."""
+        planned = self.plan.combine_buffer(kind, number)
+        accesses = self.problem.extras if kind == "extra" else self.problem.outputs
+        element = accesses[number].element_type
+        return self._lds_view(planned, [1, planned.size_bytes // ELEMENT_BYTES[element]], element)
+
+    def _lds_view(self, planned: Buffer, shape: list[int], element: str) -> ir.Value:
         space = ir.Attribute.parse("#gpu.address_space<workgroup>")
-        element = _element_type(self.operands[operand].element_type)
-        kind = ir.MemRefType.get([plan.rows(operand), plan.tile_k], element, memory_space=space)
+        kind = ir.MemRefType.get(shape, _element_type(element), memory_space=space)
         index = ir.IndexType.get()
         offset = arith.constant(index, ir.IntegerAttr.get(index, planned.offset_bytes))
         return memref.view(kind, self.arguments[-1], offset, [])

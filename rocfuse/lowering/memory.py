@@ -116,3 +116,18 @@ def masked_row(resource: Resource, index: ix.Term, at: tuple[ix.Term, ix.Term], 
         return index
     inside = conditions[0] if len(conditions) == 1 else arith.andi(*conditions)
     return arith.select(inside, ix.value_of(index), ix.constant(resource.extent))
+
+
+def joined(parts: list[ir.Value], kind: ir.VectorType) -> ir.Value:
+    """Vectors of one width, one after another, as a vector of type `kind`."""
+    width = ir.VectorType(parts[0].type).shape[0]
+    flat = ir.VectorType.get([width * len(parts)], kind.element_type)
+    if len(parts) == 1:
+        whole = parts[0]
+    elif width == 1:
+        whole = vector.from_elements(flat, [vector.extract(part, [], [0]) for part in parts])
+    else:
+        whole = arith.constant(flat, ir.DenseElementsAttr.get_splat(flat, ir.FloatAttr.get(kind.element_type, 0.0)))
+        for i, part in enumerate(parts):
+            whole = vector.insert_strided_slice(part, whole, [i * width], [1])
+    return whole if whole.type == kind else vector.shape_cast(kind, whole)

@@ -242,6 +242,13 @@ def plan_attribute(plan: Plan, problem: Problem, target: Target) -> ir.DictAttr:
         "grid": tilings.workgroups(problem, tiling),
         "copies": copies,
         "copied_together": [[plan.names[i] for i in group] for group in plan.dealing.groups if len(group) > 1],
+        "combine": {
+            "lines": [{"load": dataclasses.asdict(one)} if one else {} for one in plan.combine.lines],
+            "stores": [
+                {"reason": one.reason} | ({"staging": dataclasses.asdict(one.staging)} if one.staging else {})
+                for one in plan.combine.stores
+            ],
+        },
         "lds": buffers,
         "lds_bytes": lds.bytes,
         "lds_allocated_bytes": lds.allocated_bytes,

@@ -4,8 +4,9 @@
 // RUN: %rocfuse-opt %s --emit=isa --rocfuse-plan-kernels=tile-m=64,tile-n=32,tile-k=32,waves-m=1,waves-n=1,matrix-op=32x32x8 | FileCheck %s --check-prefix=ISA
 
 // CHECK-LABEL: gpu.func @residual
-//       CHECK:   amdgpu.mfma
 //       CHECK:   memref.load %{{.*}} : memref<17xf16, #amdgpu.address_space<fat_raw_buffer>>
+//       CHECK:   amdgpu.mfma
+//       CHECK:   memref.store %{{.*}} : memref<64xf16, #gpu.address_space<workgroup>>
 //       CHECK:   memref.store %{{.*}} : memref<17xf16, #amdgpu.address_space<fat_raw_buffer>>
 // ISA: v_mfma_f32_32x32x8
 // ISA: buffer_store_short

@@ -33,9 +33,14 @@
 //       CHECK:   %[[C96:.*]] = arith.constant 96 : i32
 //       CHECK:   "rocfuse.global_read"(%[[A]], %{{.*}}, %[[C96]]) {masked = 1 : i64
 //       CHECK:   "rocfuse.mma"({{.*}}, %[[SUM]]#0)
+//       CHECK:   "rocfuse.begin_range"
+//       CHECK:   memref.view %[[LDS]]{{.*}} to memref<1x1024xf16, #gpu.address_space<workgroup>>
 //       CHECK:   %[[S:.*]] = arith.mulf %{{.*}} : vector<16xf32>
 //       CHECK:   %[[T:.*]] = arith.truncf %[[S]] : vector<16xf32> to vector<16xf16>
-//       CHECK:   "rocfuse.tile_write"(%[[T]], %[[OUT]], %{{.*}}, %{{.*}}) {block = [0, 0]}
+// Rows are 48 bytes: a wave's results go through its scratch, in place of tiles that are dead, to 128-bit stores.
+//       CHECK:   "rocfuse.stage_write"(%[[T]], %[[SCRATCH:.*]]) {block = [0, 0], output = 0 : i64}
+//       CHECK:   "rocfuse.wave_fence"
+//       CHECK:   "rocfuse.stage_store"(%[[SCRATCH]], %[[OUT]], %{{.*}}, %{{.*}}) {fill = 0 : i64, output = 0 : i64}
 
 #a = affine_map<(d0, d1, d2, d3) -> (d0, d1, d3)>
 #b = affine_map<(d0, d1, d2, d3) -> (d0, d3, d2)>

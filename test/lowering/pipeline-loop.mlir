@@ -28,7 +28,7 @@
 // K = 200 ends 8 past the last whole tile: that tile is loaded with a mask
 //       CHECK: "rocfuse.global_read"({{.*}}) {masked = 1 : i64
 //   CHECK-NOT: scf.for
-//       CHECK: "rocfuse.tile_write"
+//       CHECK: "rocfuse.stage_write"
 
 #a = affine_map<(d0, d1, d2) -> (d0, d2)>
 #b = affine_map<(d0, d1, d2) -> (d1, d2)>

@@ -6,7 +6,10 @@
 
 // CHECK-LABEL: func.func @dual
 //       CHECK:   "rocfuse.multi_gemm"
-//       CHECK:   {dims = ["m", "n", "k"], rocfuse.plan = {contiguous = "n"
+//       CHECK:   {dims = ["m", "n", "k"], rocfuse.plan = {
+// Rows of the result are 256 bytes: a wave's go through LDS, 32 at once.
+//  CHECK-SAME:     combine = {lines = [], stores = [{reason = "{{.*}}", staging = {columns = 32 : i64, {{.*}} rows = 32 : i64
+//  CHECK-SAME:     contiguous = "n"
 // A is loaded once for both products, along k; the halves of W are two views, loaded along n.
 //  CHECK-SAME:     along = "k", {{[^}]*}}operand = "A", {{[^}]*}}role = "a"
 //  CHECK-SAME:     along = "row", {{[^}]*}}operand = "B0", {{[^}]*}}role = "b"
@@ -14,7 +17,8 @@
 //  CHECK-SAME:     grid = 4 : i64
 //  CHECK-SAME:     lds = [{bytes = 16384 : i64, live = "loop", name = "A", offset = 0 : i64, stage = 0 : i64},
 //  CHECK-SAME:            {bytes = 8192 : i64, live = "loop", name = "B0", offset = 16384 : i64, stage = 0 : i64},
-//  CHECK-SAME:            {bytes = 8192 : i64, live = "loop", name = "B1", offset = 24576 : i64, stage = 0 : i64}]
+//  CHECK-SAME:            {bytes = 8192 : i64, live = "loop", name = "B1", offset = 24576 : i64, stage = 0 : i64},
+//  CHECK-SAME:            {bytes = 8192 : i64, live = "combine", name = "result0", offset = 0 : i64, stage = 0 : i64}]
 //  CHECK-SAME:     lds_bytes = 32768 : i64
 //  CHECK-SAME:     matrix_op = "32x32x8"
 //  CHECK-SAME:     register_budget = 256 : i64

@@ -1,9 +1,12 @@
-"""What the combine needs: registers by operand and result."""
+"""The combine: registers by operand and result, lines loaded once, results through LDS where that helps and fits."""
+
+from dataclasses import replace
 
 import pytest
 from problems import problem
 
-from rocfuse.analysis.combine import registers
+from rocfuse.analysis.combine import LineLoad, OutputTile, plan_combine, registers
+from rocfuse.targets import GFX942
 
 ROW, COLUMN, FULL = (2,), (1,), (1, 2)
 
@@ -24,3 +27,68 @@ def _problem(*extras):
 )
 def test_operands_of_the_combine_take_registers(extras, more):
     assert registers(_problem(*extras), 16, 3) == 2 * 16 + 8 + more
+
+
+TILE = OutputTile(256, 128, 4, 2)
+INSTRUCTION = GFX942.matrix_instruction("32x32x8")
+
+
+def _planned(one, loop_bytes=65536, most_bytes=65536, tile=TILE):
+    return plan_combine(one, tile, INSTRUCTION, GFX942, loop_bytes, most_bytes)
+
+
+def test_lines_take_a_register_each_and_little_lds():
+    found = _planned(_problem(ROW, FULL, COLUMN))
+    assert found.lines == (LineLoad("n", 128, 2, 1), None, LineLoad("m", 256, 2, 1))
+    assert found.buffers == (("extra0", 256), ("extra2", 512), ("result0", 32 * 64 * 2 * 8))
+    assert found.held_registers == 4
+
+
+def test_one_wave_loads_a_long_line_with_wider_loads():
+    (line,) = _planned(_problem(ROW), tile=OutputTile(32, 256, 1, 1)).lines
+    assert line == LineLoad("n", 256, 4, 1)
+
+
+def test_an_array_of_odd_length_is_loaded_element_by_element():
+    odd = problem(("batch", "m", "n", "k"), (1, 256, 255, 64), (1, 3), (3, 2), (1, 2), 1, (ROW,))
+    (line,) = _planned(odd, tile=OutputTile(32, 256, 1, 1)).lines
+    assert line == LineLoad("n", 256, 1, 4)
+
+
+def test_a_line_seen_twice_is_one_buffer():
+    one = _problem(ROW)
+    found = _planned(replace(one, extras=one.extras * 2))
+    assert [name for name, _ in found.buffers] == ["extra0", "result0"]
+
+
+@pytest.mark.parametrize(
+    ("loop", "most", "names"),
+    [
+        (65536, 65536, ["extra0", "result0"]),
+        (512, 65536, ["extra0", "result0"]),
+        (512, 33024, ["extra0", "result0"]),
+        (512, 33023, ["extra0"]),  # 256 + 32768
+        (255, 65536, ["result0"]),
+    ],
+)
+def test_what_does_not_fit_is_done_directly(loop, most, names):
+    found = _planned(_problem(ROW), loop, most)
+    assert [name for name, _ in found.buffers] == names
+    if names == ["extra0"]:
+        assert found.stores[0].reason == "its scratch would need 33024 B of LDS > 33023 B"
+
+
+@pytest.mark.parametrize(
+    ("n", "out", "reason"),
+    [
+        (256, (1, 2), "128-bit stores of whole rows"),
+        (252, (1, 2), "its rows are aligned to 8 B < 16 B"),
+        (255, (1, 2), "its rows are aligned to 2 B < 16 B"),
+        (1, (1, 2), "it is not contiguous along n, in which lanes hold results"),
+    ],
+)
+def test_every_store_has_its_reason(n, out, reason):
+    one = problem(("batch", "m", "n", "k"), (1, 256, n, 64), (1, 3), (3, 2), out)
+    if n == 1:  # as canonical() leaves it, beside an output that has a stride
+        one = replace(one, outputs=(replace(one.outputs[0], strides=(0, 2, 0, 0)),))
+    assert _planned(one).stores[0].reason == reason

@@ -45,3 +45,15 @@ def test_the_table_names_every_buffer_with_its_bytes():
     assert len(text) == 4
     assert text[0] == "A stage 0: 2048 B at 0 (loop)"
     assert text[3] == "B0 stage 1: 1024 B at 5120 (loop)"
+
+
+def test_buffers_of_the_combine_take_the_place_of_the_loops():
+    found = account([("A", 2048), ("B", 1024)], 2, 512, [("extra0", 100), ("result0", 4096)])
+    assert [(b.name, b.offset_bytes) for b in found.buffers if b.live == "combine"] == [("extra0", 0), ("result0", 112)]
+    assert (found.bytes, found.allocated_bytes, found.padding_bytes) == (6144, 6144, 0)
+
+
+def test_a_combine_that_needs_more_than_the_loop_makes_the_block_longer():
+    found = account([("A", 2048)], 1, 512, [("extra0", 100), ("result0", 4096)])
+    assert (found.bytes, found.allocated_bytes, found.padding_bytes) == (4208, 4608, 12)
+    assert found.table() == ("extra0 stage 0: 100 B at 0 (combine)", "result0 stage 0: 4096 B at 112 (combine)")

@@ -1,0 +1,226 @@
+"""What one lane does of the combine's steps: lines and results by way of LDS, blocks read and written directly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from mlir import ir
+from mlir.dialects import llvm, memref, scf, vector
+
+from rocfuse.analysis.combine import LineLoad
+from rocfuse.analysis.store_tile import Staging
+from rocfuse.lowering import index_math as ix
+from rocfuse.lowering.lanes import Lanes
+from rocfuse.lowering.memory import Resource, joined, masked_row, read_vector, write_vector
+from rocfuse.lowering.steps import number
+from rocfuse.plan_attributes import KernelPlan
+
+
+class CombineSteps:
+    """Lowers each step at the insertion point; `steps` has them by name. `resources` is filled before any is used."""
+
+    def __init__(self, plan: KernelPlan, lanes: Lanes, resources: dict[ir.Value, Resource]) -> None:
+        self.plan, self.lanes, self.resources = plan, lanes, resources
+        self.tile = (plan.tile_m, plan.tile_n)
+        self.along = 1 if plan.along == "n" else 0  # which of (m, n) a lane's consecutive results run along
+        self.steps: dict[str, Callable[[ir.Operation], list[ir.Value]]] = {
+            "rocfuse.line_read": self._line_read,
+            "rocfuse.line_write": self._line_write,
+            "rocfuse.line_fragment": self._line_fragment,
+            "rocfuse.stage_write": self._stage_write,
+            "rocfuse.stage_store": self._stage_store,
+            "rocfuse.wave_fence": self._wave_fence,
+            "rocfuse.tile_read": self._tile_read,
+            "rocfuse.tile_write": self._tile_write,
+        }
+
+    def _line(self, op: ir.Operation) -> LineLoad:
+        line = self.plan.lines[number(op, "extra")]
+        assert line is not None
+        return line
+
+    def _line_place(self, line: LineLoad, part: int) -> tuple[ix.Term, bool]:
+        """(element of the line, may it be past its end) of this thread's load number `part`."""
+        first = ix.add(ix.mul(self.lanes.thread, line.vector), part * self.plan.threads * line.vector)
+        return first, (part + 1) * self.plan.threads * line.vector > line.extent
+
+    def _line_read(self, op: ir.Operation) -> list[ir.Value]:
+        line, (view, m0, n0) = self._line(op), op.operands
+        resource = self.resources[view]
+        at = 0 if line.direction == "m" else 1
+        parts = []
+        for part in range(line.parts):
+            place, beyond = self._line_place(line, part)
+            inside = [ix.less(place, line.extent)] if beyond else []
+            index: ix.Term = 0
+            if line.direction:
+                place = ix.add((m0, n0)[at], place)
+                index = ix.mul(place, resource.strides[at])
+                if resource.sizes[at] % line.extent:
+                    inside.append(ix.less(place, resource.sizes[at]))
+            for condition in inside:
+                index = ix.select(condition, index, resource.extent)
+            parts.append(read_vector(resource, index, line.vector))
+        return [joined(parts, ir.VectorType(op.result.type))]
+
+    def _line_write(self, op: ir.Operation) -> list[ir.Value]:
+        line, (unit, buffer) = self._line(op), op.operands
+        kind = ir.VectorType.get([line.vector], ir.VectorType(unit.type).element_type)
+        for part in range(line.parts):
+            place, beyond = self._line_place(line, part)
+            value = vector.extract(unit, [], [part]) if line.vector > 1 else None
+            if value is None:
+                value = vector.from_elements(kind, [vector.extract(unit, [], [part, 0])])
+            if not beyond:
+                write_vector(value, buffer, place)
+                continue
+            branch = scf.IfOp(ix.less(place, line.extent))
+            with ir.InsertionPoint(branch.then_block):
+                write_vector(value, buffer, place)
+                scf.yield_([])
+        return []
+
+    def _line_fragment(self, op: ir.Operation) -> list[ir.Value]:
+        line, buffer = self._line(op), op.operands[0]
+        kind = ir.VectorType(op.result.type)
+        parts: list[ir.Value] = []
+        for chunk in self.lanes.chunks(*_block(op)):
+            place = chunk.m if line.direction == "m" else chunk.n
+            if line.direction == self.plan.along:
+                parts.append(_load(buffer, place, chunk.width, kind.element_type))
+                continue
+            single = _load(buffer, place if line.direction else 0, 1, kind.element_type)
+            parts += [single] * chunk.width
+        return [joined(parts, kind)]
+
+    def _stage_write(self, op: ir.Operation) -> list[ir.Value]:
+        value, buffer = op.operands
+        staging, row = self._staging(op), self.plan.instruction
+        block = _block(op)
+        across, along = block[1 - self.along], block[self.along]
+        lane = (self.lanes.c_row, self.lanes.c_column)
+        base, moving = self._scratch(staging, lane[1 - self.along], lane[self.along], row.n - 1, row.m - 1)
+        kind = ir.VectorType.get([staging.unit], ir.VectorType(value.type).element_type)
+        for first in range(0, row.accumulator_elements, staging.unit):
+            column, line = row.c_map.register_part(first)
+            fixed = staging.offset(across * row.n % staging.rows + line, along * row.m + column)
+            part = vector.extract_strided_slice(kind, value, [first], [staging.unit], [1])
+            write_vector(part, buffer, _moved(base, fixed, moving))
+        return []
+
+    def _stage_store(self, op: ir.Operation) -> list[ir.Value]:
+        buffer, view, m0, n0 = op.operands
+        staging, resource = self._staging(op), self.resources[view]
+        chunks = staging.columns // staging.vector
+        column = ix.mul(ix.mask(self.lanes.lane, _log2(chunks)), staging.vector)
+        row = self._lane_row(staging, _log2(chunks))
+        base, moving = self._scratch(staging, row, column, sum(staging.lane_rows), staging.columns - staging.vector)
+        wave = (self.lanes.wave_row["a"], self.lanes.wave_row["b"])
+        first_row = number(op, "fill") * staging.rows
+        element = ir.MemRefType(buffer.type).element_type
+        for part in range(staging.parts):
+            own = staging.part_row(part)
+            fixed = staging.offset(own, 0)
+            turned = fixed % staging.vector
+            value = _load(buffer, _moved(base, fixed - turned, moving), staging.vector, element)
+            if turned:
+                order = [at ^ turned for at in range(staging.vector)]
+                value = vector.shuffle(value, value, order)
+            place = [ix.add(m0, wave[0]), ix.add(n0, wave[1])]
+            place[1 - self.along] = ix.add(place[1 - self.along], row, first_row + own)
+            place[self.along] = ix.add(place[self.along], column)
+            index = ix.add(ix.mul(place[0], resource.strides[0]), ix.mul(place[1], resource.strides[1]))
+            index = masked_row(resource, index, (place[0], place[1]), self.tile)
+            write_vector(value, resource.buffer, index)
+        return []
+
+    def _staging(self, op: ir.Operation) -> Staging:
+        staging = self.plan.stagings[number(op, "output")]
+        assert staging is not None
+        return staging
+
+    def _lane_row(self, staging: Staging, first_bit: int) -> ix.Term:
+        """The lane's row of a read: its bits from `first_bit` on, each worth a step of `lane_rows`."""
+        terms: list[ix.Term] = []
+        for bit, step in enumerate(staging.lane_rows, first_bit):
+            terms.append(ix.mul(ix.mask(ix.shift_right(self.lanes.lane, bit), 1), step))
+        return ix.add(*terms)
+
+    def _scratch(self, staging: Staging, row: ix.Term, column: ix.Term, rows: int, columns: int) -> tuple[ix.Term, int]:
+        """The lane's offset in the block of all waves' scratches, and the bits of it that may be set below a scratch.
+
+        `rows` and `columns` are the bits that the lane's row and column may have.
+        """
+        turn = ix.shift_left(self.lanes.turn(row, staging.images), _log2(staging.unit))
+        base = ix.xor(ix.add(ix.mul(row, staging.columns), column), turn)
+        moving = rows * staging.columns | columns
+        for bit, image in enumerate(staging.images):
+            moving |= image * staging.unit if rows >> bit & 1 else 0
+        return ix.add(ix.mul(self.lanes.wave, staging.elements), base), moving
+
+    def _wave_fence(self, op: ir.Operation) -> list[ir.Value]:
+        """LDS takes the accesses of a wave in order; this keeps the compiler from changing it. No instruction."""
+        llvm.fence(llvm.AtomicOrdering.acq_rel, syncscope="wavefront")
+        return []
+
+    def _tile_read(self, op: ir.Operation) -> list[ir.Value]:
+        view, m0, n0 = op.operands
+        resource = self.resources[view]
+        parts: list[ir.Value] = []
+        for chunk in self.lanes.chunks(*_block(op)):
+            m, n = ix.add(m0, chunk.m), ix.add(n0, chunk.n)
+            stride = resource.strides[1 if self.plan.along == "n" else 0]
+            base = ix.add(ix.mul(m, resource.strides[0]), ix.mul(n, resource.strides[1]))
+            width = chunk.width if stride == 1 else 1
+            width = min(width, resource.vector)
+            for first in range(0, chunk.width, width):
+                if stride == 0 and first > 0:
+                    parts.append(parts[-1])
+                    continue
+                # Past the end this would be the address where the next view of the same array starts. LLVM does not
+                # know that the two views end at different places, and would reuse the zero that is read here.
+                at = (m, ix.add(n, first)) if self.plan.along == "n" else (ix.add(m, first), n)
+                index = ix.add(base, first * stride)
+                index = masked_row(resource, index, at, self.tile)
+                parts.append(read_vector(resource, index, width))
+        return [joined(parts, ir.VectorType(op.result.type))]
+
+    def _tile_write(self, op: ir.Operation) -> list[ir.Value]:
+        value, view, m0, n0 = op.operands
+        resource = self.resources[view]
+        element = ir.VectorType(value.type).element_type
+        along = self.along
+        for chunk in self.lanes.chunks(*_block(op)):
+            m, n = ix.add(m0, chunk.m), ix.add(n0, chunk.n)
+            stride = resource.strides[along]
+            width = min(chunk.width, resource.vector) if stride == 1 else 1
+            for first in range(0, chunk.width, width):
+                at = (ix.add(m, first), n) if along == 0 else (m, ix.add(n, first))
+                index = ix.add(ix.mul(at[0], resource.strides[0]), ix.mul(at[1], resource.strides[1]))
+                index = masked_row(resource, index, at, self.tile)
+                kind = ir.VectorType.get([width], element)
+                part = vector.extract_strided_slice(kind, value, [chunk.first + first], [width], [1])
+                write_vector(part, resource.buffer, index)
+        return []
+
+
+def _moved(base: ix.Term, fixed: int, moving: int) -> ix.Term:
+    """base ^ fixed, where `moving` are the bits that may be set in base: the others are added, into the immediate."""
+    return ix.add(ix.xor(base, fixed & moving), fixed & ~moving)
+
+
+def _load(buffer: ir.Value, index: ix.Term, width: int, element: ir.Type) -> ir.Value:
+    """Load `width` elements of a flat LDS buffer, aligned to their size."""
+    kind = ir.VectorType.get([width], element)
+    if width == 1:
+        return vector.from_elements(kind, [memref.load(buffer, [ix.to_index(index)])])
+    return vector.load(kind, buffer, [ix.to_index(index)], alignment=width * element.width // 8)
+
+
+def _block(op: ir.Operation) -> tuple[int, int]:
+    i, j = (ir.IntegerAttr(one).value for one in ir.ArrayAttr(op.attributes["block"]))
+    return i, j
+
+
+def _log2(value: int) -> int:
+    return value.bit_length() - 1
