@@ -34,10 +34,19 @@ class CodeObject:
 
     hsaco: bytes
     contract: dict[str, Any]
-    isa: str
-    obj: bytes
+    machine_code: llvm.MachineCode = field(repr=False)
     llvm: str
     input_ir: str = field(repr=False)
+
+    @property
+    def obj(self) -> bytes:
+        """The object file that was linked."""
+        return self.machine_code.obj
+
+    @property
+    def isa(self) -> str:
+        """The assembly, made when it is first asked for."""
+        return self.machine_code.isa
 
     @property
     def plan(self) -> dict[str, Any]:
@@ -56,10 +65,19 @@ class CodeObject:
 class Generated:
     """Object code that is not linked yet."""
 
-    obj: bytes
-    isa: str
+    machine_code: llvm.MachineCode
     llvm: str
     facts: tuple[KernelFacts, ...]
+
+    @property
+    def obj(self) -> bytes:
+        """The object file."""
+        return self.machine_code.obj
+
+    @property
+    def isa(self) -> str:
+        """The assembly, made when it is first asked for."""
+        return self.machine_code.isa
 
 
 @dataclass
@@ -114,7 +132,7 @@ def generate(
     text = llvm.translate(module)
     stage("llvm")
     code = llvm.generate(text, row)
-    return Generated(code.obj, code.isa, text, tuple(facts))
+    return Generated(code, text, tuple(facts))
 
 
 def compile(
@@ -142,7 +160,7 @@ def compile(
     hsaco = link.link(code.obj)
     stage("contract")
     contract = build_contract(code.facts, hsaco, get_target(target))
-    return CodeObject(hsaco, contract, code.isa, code.obj, code.llvm, source)
+    return CodeObject(hsaco, contract, code.machine_code, code.llvm, source)
 
 
 def _lower(

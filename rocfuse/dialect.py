@@ -8,7 +8,10 @@ from importlib import resources
 from pathlib import Path
 
 from mlir import ir
+from mlir._mlir_libs import _mlir
 from mlir.dialects import irdl, vector
+
+_mlir.globals.append_dialect_search_prefix("rocfuse.bindings")
 
 MULTI_GEMM = "rocfuse.multi_gemm"
 GEMM = "rocfuse.gemm"
@@ -101,12 +104,12 @@ def build_multi_gemm(
     return op
 
 
-def walk(module: ir.Module, name: str) -> Iterator[ir.Operation]:
-    """Every op called `name` in the module, outermost first; safe against changes while iterating."""
+def walk(module: ir.Module, *names: str) -> Iterator[ir.Operation]:
+    """Every op called one of `names` in the module, outermost first; safe against changes while iterating."""
     found: list[ir.Operation] = []
 
     def visit(op: ir.Operation) -> ir.WalkResult:
-        if op.name == name:
+        if op.name in names:
             found.append(op)
         return ir.WalkResult.ADVANCE
 

@@ -42,14 +42,18 @@ def emit(
     produce = compiler.compile if arguments.emit == "hsaco" else compiler.generate
     code = produce(module, arguments.target, **settings)
     stages.enter("")
-    artifacts = {"llvm.ll": code.llvm.encode(), "isa.s": code.isa.encode()}
+    artifacts = {"llvm.ll": code.llvm.encode()}
+    if observer.dump_folder or arguments.emit == "isa" or arguments.save_isa:
+        artifacts["isa.s"] = code.isa.encode()
     if arguments.emit == "hsaco":
         artifacts["kernel.hsaco"] = code.hsaco
     for name, data in artifacts.items():
         stages.index += 1
         observer.artifact(stages.index, name, data)
     if arguments.emit != "hsaco":
-        return {"": {"llvm": artifacts["llvm.ll"], "isa": artifacts["isa.s"], "obj": code.obj}[arguments.emit]}
+        return {
+            "": code.obj if arguments.emit == "obj" else artifacts[{"llvm": "llvm.ll", "isa": "isa.s"}[arguments.emit]]
+        }
     contract = json.dumps(code.contract, indent=2).encode() + b"\n"
     return {"": code.hsaco, ".json": contract, **({".s": artifacts["isa.s"]} if arguments.save_isa else {})}
 

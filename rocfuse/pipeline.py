@@ -116,6 +116,7 @@ def run_pipeline(
 
     snapshot = None
     with module.context, ir.Location.unknown():
+        holding: tuple[str, ...] = ()  # forms that the pass before was checked to ensure
         managers = {element: _upstream(element) for element in pipeline.elements if isinstance(element, str)}
         for index, element in enumerate(pipeline.elements, 1):
             text = element_text(element)
@@ -124,7 +125,7 @@ def run_pipeline(
             if instrumentation:
                 instrumentation.before(index, text, module)
             if isinstance(element, Pass):
-                _check_forms(element, "requires", element.requires, module)
+                _check_forms(element, "requires", tuple(set(element.requires) - set(holding)), module)
             try:
                 if isinstance(element, Pass):
                     snapshot = snapshot or module.operation.clone()
@@ -137,8 +138,10 @@ def run_pipeline(
                 restore(module, snapshot)
                 snapshot = None
             _verify(module, text)
+            holding = ()
             if isinstance(element, Pass) and not context.refusals:
                 _check_forms(element, "ensures", element.ensures, module)
+                holding = element.ensures
             if instrumentation:
                 instrumentation.after(index, text, module)
 

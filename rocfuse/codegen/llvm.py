@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 
@@ -18,10 +19,16 @@ _ready: list[bool] = []
 
 @dataclass(frozen=True)
 class MachineCode:
-    """What the backend made of one module."""
+    """What the backend made of one module. The assembly is made when it is asked for."""
 
     obj: bytes
-    isa: str
+    optimised: bytes  # LLVM bitcode
+    target: Target
+
+    @functools.cached_property
+    def isa(self) -> str:
+        """The same kernel as assembly text."""
+        return str(_machine(self.target).emit_assembly(binding.parse_bitcode(self.optimised)))
 
 
 def translate(module: ir.Module) -> str:
@@ -39,17 +46,19 @@ def translate(module: ir.Module) -> str:
     return text
 
 
-def generate(text: str, target: Target, want_isa: bool = True) -> MachineCode:
-    """Optimise LLVM IR at O3 and emit it. Code generation changes the module, so each output starts from the text."""
+def generate(text: str, target: Target) -> MachineCode:
+    """Optimise LLVM IR at O3 and emit it. Code generation changes the module: each output starts from the bitcode."""
+    machine = _machine(target)
+    optimised = _optimise(text, machine)
+    return MachineCode(machine.emit_object(binding.parse_bitcode(optimised)), optimised, target)
+
+
+def _machine(target: Target) -> binding.TargetMachine:
     if not _ready:
         binding.initialize_all_targets()
         binding.initialize_all_asmprinters()
         _ready.append(True)
-    machine = binding.Target.from_triple(target.triple).create_target_machine(cpu=target.name, opt=3)
-    optimised = _optimise(text, machine)
-    obj = machine.emit_object(binding.parse_bitcode(optimised))
-    isa = machine.emit_assembly(binding.parse_bitcode(optimised)) if want_isa else ""
-    return MachineCode(obj, isa)
+    return binding.Target.from_triple(target.triple).create_target_machine(cpu=target.name, opt=3)
 
 
 def _optimise(text: str, machine: binding.TargetMachine) -> bytes:

@@ -29,17 +29,17 @@ def _kernels(module: ir.Module, kind: str, dialects: tuple[str, ...]) -> Refusal
     functions = [op for op in walk(module, kind) if op.parent.name == "gpu.module"]
     if not functions:
         return Refusal(f"there is no {kind} in a gpu.module")
-    for op in (one for function in functions for one in _inside(function)):
-        if not op.name.startswith(dialects):
-            return Refusal(f"{op.name} is left in a kernel", str(op.location))
+    for op in (one for function in functions for one in _others(function, dialects)):
+        return Refusal(f"{op.name} is left in a kernel", str(op.location))
     return None
 
 
-def _inside(function: ir.Operation) -> list[ir.Operation]:
+def _others(function: ir.Operation, dialects: tuple[str, ...]) -> list[ir.Operation]:
+    """The ops inside of a function that are of no dialect of these."""
     found: list[ir.Operation] = []
 
     def visit(op: ir.Operation) -> ir.WalkResult:
-        if op != function:
+        if not op.name.startswith(dialects) and op != function:
             found.append(op)
         return ir.WalkResult.ADVANCE
 

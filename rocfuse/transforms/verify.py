@@ -11,9 +11,9 @@ from mlir import ir
 from rocfuse.analysis.contraction import dims_in_order
 from rocfuse.analysis.slices import Access, dims_of, is_projected_permutation
 from rocfuse.diagnostics import CompileError
-from rocfuse.dialect import GEMM, MULTI_GEMM
+from rocfuse.dialect import GEMM, MULTI_GEMM, walk
 from rocfuse.passes import Pass, PassContext, register
-from rocfuse.transforms.matching import access_of_map, element_type, is_tensor, nested_ops, shape_of
+from rocfuse.transforms.matching import access_of_map, element_type, is_tensor, shape_of
 
 
 @dataclass(frozen=True)
@@ -57,10 +57,10 @@ def verify_module(module: ir.Module) -> None:
 def find_problems(module: ir.Module) -> list[Problem]:
     """Every broken constraint of every rocfuse op; for one op only those that the earlier ones let us check."""
     found: list[Problem] = []
-    for op in nested_ops(module.operation):
+    for op in walk(module, MULTI_GEMM, GEMM):
         if op.name == MULTI_GEMM:
             found += [Problem(str(op.location), label, text) for label, text in _multi_gemm(op)]
-        elif op.name == GEMM and (op.parent is None or op.parent.operation.name != MULTI_GEMM):
+        elif op.parent is None or op.parent.operation.name != MULTI_GEMM:
             text = f"{GEMM} is in {op.parent.name if op.parent else 'nothing'} (need {MULTI_GEMM})"
             found.append(Problem(str(op.location), "multi_gemm_c1", text))
     return found

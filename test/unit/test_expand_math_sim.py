@@ -44,7 +44,7 @@ def compile_elementwise(bodies, kind, size):
         module = ir.Module.parse(text)
         expand(module.operation)
         LowerToLlvm().run(module, PassContext())
-        code = link(generate(translate(module), GFX942, want_isa=False).obj)
+        code = link(generate(translate(module), GFX942).obj)
     arguments = [
         {
             "index": number,

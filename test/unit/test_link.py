@@ -123,10 +123,10 @@ def test_an_undefined_symbol_is_an_error():
         KERNEL.replace("store i32 1,", "store i32 ptrtoint (ptr @missing to i32),") + "\n@missing = external global i32"
     )
     with pytest.raises(CompileError, match="undefined symbol: missing"):
-        link.link(llvm.generate(text, GFX942, want_isa=False).obj)
+        link.link(llvm.generate(text, GFX942).obj)
 
 
 def test_an_object_becomes_a_shared_code_object():
-    hsaco = link.link(llvm.generate(KERNEL, GFX942, want_isa=False).obj)
+    hsaco = link.link(llvm.generate(KERNEL, GFX942).obj)
     assert hsaco[:4] == b"\x7fELF" and hsaco[16] == 3, "ET_DYN"
     assert [kernel.name for kernel in read_kernels(hsaco)] == ["k"]

@@ -1,0 +1,1 @@
+"""Where MLIR's Python bindings look for op classes of our dialect (see rocfuse/dialect.py)."""
