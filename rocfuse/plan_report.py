@@ -1,18 +1,19 @@
-"""What `rocfuse.plan` says of a kernel: one dictionary, which is the JSON, and the text made of it."""
+"""What `rocfuse.plan` says of a kernel: one dictionary, which is the JSON; plan_text.py makes the text of it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from rocfuse.analysis import cost as costs
 from rocfuse.analysis import operands, perf_config
 from rocfuse.analysis import tiling as tilings
-from rocfuse.analysis.cost import Cost
+from rocfuse.analysis.cost import Cost, Step
 from rocfuse.analysis.problem import Problem
 from rocfuse.analysis.registers import most_registers, occupancy
+from rocfuse.analysis.search import TOLERANCE, Candidate, Result
 from rocfuse.analysis.tiling import Plan, Rejected, Tiling
 from rocfuse.analysis.traffic import traffic
+from rocfuse.analysis.unfused import alternatives
 from rocfuse.targets import Target
 from rocfuse.transforms.plan_kernels import Decision
 
@@ -33,7 +34,8 @@ def report(decisions: Sequence[Decision], target: Target, every: bool) -> Report
 
 def _kernel(decision: Decision, target: Target, every: bool) -> Report:
     problem, plan = decision.problem, decision.chosen
-    losers = [_candidate(result, decision, target) for result in decision.results if result.tiling != plan.tiling]
+    together = [problem.gemms] if plan.tiling.loop_form == "fused" else [1] * problem.gemms
+    candidates = [_candidate(result, decision, target) for result in decision.results]
     result = {
         "name": decision.name,
         "gemms": problem.gemms,
@@ -44,18 +46,19 @@ def _kernel(decision: Decision, target: Target, every: bool) -> Report:
         "pins": [{"by": source.name, **source.values} for source in decision.pins.sources if source.values],
         "plan": {**_tiling(plan.tiling, problem), "contiguous": operands.output_direction(problem)},
         "grid": _grid(problem, plan, target),
-        "cost": _cost(costs.cost(problem, plan.tiling, target)),
+        "cost": _cost(decision.cost, target, together),
+        "unfused": _unfused(problem, target),
         "lds": _lds(plan, target),
         "combine": _combine(plan),
         "registers": _registers(plan, target),
         "occupancy": _occupancy(plan, target),
         "traffic": _traffic(problem, plan.tiling),
         "candidates": len(decision.results),
-        "accepted": sum(isinstance(result, Plan) for result in decision.results),
-        "losers": _best(losers),
+        "accepted": sum(isinstance(result, Candidate) for result in decision.results),
+        "losers": _best(candidates),
     }
     if every:
-        result["all"] = [_candidate(one, decision, target) for one in decision.results]
+        result["all"] = candidates
     return result
 
 
@@ -94,14 +97,47 @@ def _grid(problem: Problem, plan: Plan, target: Target) -> Report:
     }
 
 
-def _cost(cost: Cost) -> Report:
+def _cost(cost: Cost, target: Target, gemms: Sequence[int]) -> Report:
+    """Predicted cycles, whole; of a K tile what the resident workgroups take of each part of a compute unit."""
+    names = ("compute", "prologue", "loop", "combine", "matrix", "l2", "infinity_cache", "hbm", "launch")
     return {
-        "matrix_cycles": cost.matrix,
-        "load_cycles": cost.loads,
-        "workgroup_cycles": cost.workgroup,
-        "rounds": cost.rounds,
         "total_cycles": cost.total,
+        "microseconds": round(cost.total / target.engine_clock_mhz, 2),
+        "bound": cost.bound,
+        **{f"{name}_cycles": round(getattr(cost, name)) for name in names},
+        "k_tiles": [
+            {"gemms": count, "tiles": one.tiles, **_step(one.step, cost.resident, target)}
+            for one, count in zip(cost.ranges, gemms, strict=True)
+        ],
+        "resident": cost.resident,
+        "rounds": cost.rounds,
+        "bytes": cost.bytes,
+        "requested_bytes": cost.requested_bytes,
     }
+
+
+def _step(step: Step, resident: int, target: Target) -> Report:
+    on_simd = -(-resident * step.waves // target.simds_per_cu)
+    return {
+        "matrix_cycles": on_simd * step.matrix_cycles,
+        "issue_cycles": round(on_simd * step.instructions * target.issue_cycles),
+        "lds_cycles": resident * step.lds_cycles,
+        "fill_cycles": resident * step.load_bytes // target.fill_bytes_per_cycle_per_cu,
+        "instructions": round(step.instructions, 1),
+    }
+
+
+def _unfused(problem: Problem, target: Target) -> list[Report]:
+    return [
+        {
+            "name": one.name,
+            "kernels": one.kernels,
+            "cycles": one.cycles,
+            "microseconds": round(one.cycles / target.engine_clock_mhz, 2),
+            "bytes": one.bytes,
+        }
+        for one in alternatives(problem, target)
+    ]
 
 
 def _lds(plan: Plan, target: Target) -> Report:
@@ -175,165 +211,49 @@ def _traffic(problem: Problem, tiling: Tiling) -> Report:
     }
 
 
-def _candidate(result: Plan | Rejected, decision: Decision, target: Target) -> Report:
+def _candidate(result: Result, decision: Decision, target: Target) -> Report:
     """A candidate, and the one number that lost it."""
-    problem, chosen = decision.problem, decision.chosen.tiling
     tiling = result.tiling
-    possible = isinstance(result, Plan) or result.severity < 2  # else there is no such kernel to count
-    cost = costs.cost(problem, tiling, target) if possible else None
     if isinstance(result, Rejected):
-        verdict, reason = "rejected", result.reason
-    elif tiling == chosen:
-        verdict, reason = "chosen", "fewest cycles"
+        verdict, reason, cycles = "rejected", result.reason, None
     else:
-        verdict = "accepted"
-        reason = _lost_by(tiling, costs.cost(problem, tiling, target), chosen, costs.cost(problem, chosen, target))
-    entry = {**_tiling(tiling, problem), "perf_config": perf_config.format(tiling), "verdict": verdict}
-    return {**entry, "reason": reason, "total_cycles": cost.total if cost else None}
+        cycles = result.cost.total
+        verdict, reason = "accepted", lost_by(result.cost, decision.cost, target)
+        if tiling == decision.chosen.tiling:
+            verdict, reason = "chosen", "fewest cycles, as far as the model can tell"
+    entry = {**_tiling(tiling, decision.problem), "perf_config": perf_config.format(tiling), "verdict": verdict}
+    return {**entry, "reason": reason, "total_cycles": cycles}
 
 
-def _lost_by(tiling: Tiling, cost: Cost, chosen: Tiling, best: Cost) -> str:
-    """What made an accepted tiling lose: its cycles, and which part of them grew most."""
-    if cost.total == best.total:
-        have, most = tiling.tile_m * tiling.tile_n, chosen.tile_m * chosen.tile_n
-        tie = f"tile of {have} < {most} elements" if have < most else "considered later"
-        return f"the same {cost.total} cycles; {tie}"
+def lost_by(cost: Cost, best: Cost, target: Target) -> str:
+    """What made an accepted tiling lose: its cycles, and the part of them that compares worst with the best."""
+    if cost.busy <= best.busy * (1 + TOLERANCE) and cost.requested_bytes >= best.requested_bytes:
+        if cost.requested_bytes == best.requested_bytes:
+            return f"{cost.total} >= {best.total} cycles for the same {cost.requested_bytes} B"
+        return f"asks for {cost.requested_bytes} > {best.requested_bytes} B in as good as the same {cost.total} cycles"
     text = f"{cost.total} > {best.total} cycles (+{100 * (cost.total - best.total) / best.total:.1f} %)"
-    if cost.rounds * best.workgroup >= best.rounds * cost.workgroup:
-        return f"{text}: {cost.rounds} rounds > {best.rounds}"
-    part = "loads" if cost.loads > cost.matrix else "matrix"
-    grown = max(cost.loads, cost.matrix), max(best.loads, best.matrix)
-    return f"{text}: {part} {grown[0]} > {grown[1]} cycles a workgroup"
+    if cost.bound != "compute":
+        return f"{text}: {cost.bound} {round(cost.busy)} > {round(best.busy)} cycles"
+    busy, most = cost.matrix / cost.compute, best.matrix / best.compute
+    worse = {
+        f"grid fills {100 * cost.fill:.0f} % of {target.compute_units} CUs": best.fill / cost.fill,
+        f"tiles are {100 * cost.useful:.0f} % full": best.useful / cost.useful,
+        f"matrix cores busy {100 * busy:.0f} % < {100 * most:.0f} %": most / busy,
+    }
+    return f"{text}: {max(worse, key=lambda one: worse[one])}"
 
 
-def _best(losers: Sequence[Report]) -> list[Report]:
-    """The accepted that came closest, then the rejected that would have been fastest; the best one of each tile."""
-    ranked = sorted((one for one in losers if one["total_cycles"] is not None), key=lambda one: one["total_cycles"])
+def _best(candidates: Sequence[Report]) -> list[Report]:
+    """The accepted that came closest, then what was rejected of the largest tiles; the first one of each tile."""
+    accepted = sorted((one for one in candidates if one["verdict"] == "accepted"), key=lambda one: one["total_cycles"])
     best: list[Report] = []
-    for verdict in ("accepted", "rejected"):
+    for ranked in (accepted, [one for one in candidates if one["verdict"] == "rejected"]):
         tiles: dict[tuple[int, int], Report] = {}
         for one in ranked:
-            if one["verdict"] == verdict:
-                tiles.setdefault((one["tile"]["m"], one["tile"]["n"]), one)
+            tiles.setdefault((one["tile"]["m"], one["tile"]["n"]), one)
         best += list(tiles.values())[:_BEST]
     return best
 
 
 def _percent(part: int, whole: int) -> float:
     return round(100 * part / whole, 1)
-
-
-def text(found: Mapping[str, Any]) -> str:
-    """The report for people."""
-    return "\n\n".join("\n".join(_lines(kernel, found["target"])) for kernel in found["kernels"]) + "\n"
-
-
-def _lines(kernel: Report, target: str) -> Iterator[str]:
-    k_sizes = dict.fromkeys(kernel["k"]) if len(set(kernel["k"])) == 1 else kernel["k"]
-    shape = ", ".join(f"{role} {kernel[role]}" for role in ("batch", "m", "n"))
-    shape += f", k {' and '.join(map(str, k_sizes))}"
-    yield f"kernel {kernel['name']} on {target}: {_count(kernel['gemms'], 'GEMM')} of {shape}, {kernel['dtype']}"
-    yield ""
-    yield from _plan_lines(kernel)
-    yield ""
-    yield from _lds_lines(kernel["lds"])
-    yield from _combine_lines(kernel["combine"])
-    yield ""
-    yield from _register_lines(kernel["registers"], kernel["occupancy"])
-    yield ""
-    yield from _traffic_lines(kernel["traffic"])
-    yield ""
-    yield from _candidate_lines(kernel)
-
-
-def _plan_lines(kernel: Report) -> Iterator[str]:
-    grid, cost = kernel["grid"], kernel["cost"]
-    yield f"plan       {_describe(kernel['plan'])}"
-    yield f"config     {kernel['perf_config']}"
-    if kernel["pins"]:
-        yield f"pinned by  {', '.join(one['by'] for one in kernel['pins'])}"
-    tiles = f"{grid['tiles_m']} x {grid['tiles_n']} tiles"
-    batches = f"{_count(grid['batches'], 'batch', 'es')} of " if grid["batches"] > 1 else ""
-    yield f"grid       {_count(grid['workgroups'], 'workgroup')} of {grid['threads']} threads: {batches}{tiles}"
-    yield f"order      {grid['xcds']} XCDs, a chunk of tiles each; groups of {_count(grid['group_m'], 'row')} of tiles"
-    last = f"the last runs {_count(grid['last_round_workgroups'], 'workgroup')} ({grid['last_round_percent']:g} %)"
-    units = f"{_count(grid['rounds'], 'round')}, {last}"
-    yield f"rounds     {units}; grid fills {grid['fill_percent']:g} % of {grid['compute_units']} CUs"
-    bound = "matrix" if cost["matrix_cycles"] >= cost["load_cycles"] else "loads"
-    parts = f"matrix {cost['matrix_cycles']}, loads {cost['load_cycles']} a workgroup ({bound} bound)"
-    yield f"cost       {cost['total_cycles']} cycles: {parts}, {_count(cost['rounds'], 'round')}"
-
-
-def _lds_lines(lds: Report) -> Iterator[str]:
-    rows = [[b["name"], b["stage"], b["offset"], b["bytes"], b["live"]] for b in lds["buffers"]]
-    yield from _table(["LDS", "stage", "offset", "bytes", "live"], rows)
-    total = f"total {lds['bytes']} B ({lds['padding_bytes']} B padding)"
-    yield f"{total}, allocated {lds['allocated_bytes']} B, limit {lds['limit_bytes']} B a workgroup"
-
-
-def _combine_lines(combine: Report) -> Iterator[str]:
-    for number, form in enumerate(combine["operands"]):
-        yield f"extra{number}    {form}"
-    for number, result in enumerate(combine["results"]):
-        how = "through LDS" if result["staged"] else "direct"
-        yield f"result{number}   {how}: {result['reason']}"
-
-
-def _register_lines(registers: Report, have: Report) -> Iterator[str]:
-    parts = ("accumulators", "fragments", "copies", "combine", "overhead", "total")
-    yield from _table(["registers", "a lane"], [[name, registers[name]] for name in parts])
-    yield "fragments and copies are dead in the combine: the total has them or it, whichever is more"
-    yield f"budget {registers['budget']} a wave, limit {registers['limit']} for this workgroup"
-    yield ""
-    by = {name: have[f"workgroups_by_{name}"] for name in ("registers", "lds", "waves")}
-    limits = ", ".join(f"{_LIMITS[name]} {'any' if count is None else count}" for name, count in by.items())
-    held = f"{_count(have['waves_per_simd'], 'wave')} a SIMD, {_count(have['workgroups_per_cu'], 'workgroup')} a CU"
-    at_budget = have["waves_per_simd_at_budget"]
-    sure = "" if at_budget == have["waves_per_simd"] else f"; {at_budget} if the whole register budget is used"
-    yield f"occupancy  {held}{sure}"
-    yield f"limited by {' and '.join(_LIMITS[name] for name in have['limited_by'])} (workgroups a CU: {limits})"
-
-
-_LIMITS = {"registers": "registers", "lds": "LDS", "waves": "workgroup size"}
-
-
-def _traffic_lines(traffic: Report) -> Iterator[str]:
-    rows = [[one["name"], one["bytes"], one["with_rereads"]] for one in traffic["arrays"]]
-    rows.append(["total", traffic["bytes"], traffic["with_rereads"]])
-    rows.append(["flop a byte", traffic["flop_per_byte"], traffic["flop_per_byte_with_rereads"]])
-    yield from _table(["memory", "bytes once", "with re-reads"], rows)
-
-
-def _candidate_lines(kernel: Report) -> Iterator[str]:
-    counts = f"{_count(kernel['candidates'], 'candidate')}, {kernel['accepted']} accepted"
-    shown: list[Report] = kernel["all"] if "all" in kernel else kernel["losers"]
-    title = "all of them" if "all" in kernel else "the best losers" if shown else "no losers"
-    yield f"{counts}; {title}"
-    rows = [[_describe(one), one["verdict"], one["reason"]] for one in shown]
-    yield from _table([], rows)
-
-
-def _describe(plan: Report) -> str:
-    """A tiling in a line."""
-    waves = plan["waves"]
-    count = waves["m"] * waves["n"]
-    form = "" if plan["loop_form"] == "fused" else f", {plan['loop_form']} loops"
-    shape = f"{plan['text']}, {waves['m']}x{waves['n']} {'wave' if count == 1 else 'waves'}, {plan['matrix_op']}"
-    return f"{shape}, {_count(plan['stages'], 'stage')}, {plan['schedule']}{form}"
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> Iterator[str]:
-    """Columns: text to the left, numbers to the right."""
-    cells = [[str(one) for one in row] for row in ([head] if head else []) + list(rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    right = [all(isinstance(row[i], int | float) for row in rows) for i in range(len(widths))]
-    for row in cells:
-        parts = [
-            one.rjust(width) if number else one.ljust(width)
-            for one, width, number in zip(row, widths, right, strict=True)
-        ]
-        yield "  ".join(parts).rstrip()
-
-
-def _count(number: int, noun: str, plural: str = "s") -> str:
-    return f"{number} {noun}{'' if number == 1 else plural}"

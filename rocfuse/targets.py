@@ -1,7 +1,8 @@
 """The one table of hardware facts. Units are in the field names; the source of each number is beside it.
 
 Sources: [CDNA3] AMD Instinct MI300 ISA guide; [AMDGPU] LLVM's AMDGPUUsage; [MATRIX] AMD matrix-instruction calculator
-and matrix-core notes; [MEASURED] published measurements of LDS phases and workgroup placement on MI300X.
+and matrix-core notes; [WHITE] AMD's CDNA 3 architecture white paper; [LATENCY] published pointer-chasing measurements
+on MI300X; [MEASURED] published measurements of LDS phases and workgroup placement on MI300X.
 Nothing outside this file asks for a target by name: it asks the table for a capability.
 """
 
@@ -65,6 +66,16 @@ class Target:
     registers_per_wave: int  # that one wave can address, accumulation registers included
     register_granule: int
     buffer_extent_bytes: int  # most that one buffer resource can bound
+    engine_clock_mhz: int
+    issue_cycles: int  # that a SIMD takes to issue one instruction of a wave
+    lds_bytes_per_cycle_per_cu: int
+    fill_bytes_per_cycle_per_cu: int  # L2 to a compute unit
+    l2_bytes_per_cycle_per_xcd: int
+    infinity_cache_bytes: int
+    infinity_cache_bytes_per_us: int
+    hbm_bytes_per_us: int
+    memory_latency_ns: int
+    launch_ns: int  # from the end of a kernel to the start of one that waits for it
     matrix_instructions: tuple[MatrixInstruction, ...]
     # instruction -> groups of lanes that the LDS serves in one cycle each
     lds_phases: Mapping[str, tuple[tuple[int, ...], ...]]
@@ -137,6 +148,16 @@ GFX942 = Target(
     registers_per_wave=512,  # [CDNA3] 256 VGPRs + 256 AGPRs
     register_granule=8,  # [AMDGPU]
     buffer_extent_bytes=2**32 - 1,  # [CDNA3] num_records is 32 bits
+    engine_clock_mhz=2100,  # MI300X data sheet, peak
+    issue_cycles=4,  # [CDNA3] 16 lanes a cycle, 64 lanes a wave
+    lds_bytes_per_cycle_per_cu=128,  # [CDNA3] 32 banks of 4 bytes
+    fill_bytes_per_cycle_per_cu=64,  # [WHITE] vector data cache, from L2
+    l2_bytes_per_cycle_per_xcd=2048,  # [WHITE] 16 channels of 128 bytes
+    infinity_cache_bytes=256 * 2**20,  # [WHITE]
+    infinity_cache_bytes_per_us=17_200_000,  # [WHITE] 17.2 TB/s, peak
+    hbm_bytes_per_us=5_300_000,  # MI300X data sheet: 5.3 TB/s, peak
+    memory_latency_ns=350,  # [LATENCY] HBM; rounded
+    launch_ns=4000,  # assumption: no published figure for a dependent dispatch; runtimes report single microseconds
     matrix_instructions=_CDNA3_MATRIX,
     lds_phases=_CDNA3_LDS_PHASES,
 )

@@ -6,7 +6,7 @@ import hashlib
 
 from mlir import ir
 
-from rocfuse.analysis.operands import ELEMENT_BYTES, access_vector, contiguous, operand_names, row_dim
+from rocfuse.analysis.operands import ELEMENT_BYTES, access_vector, contiguous, row_dim
 from rocfuse.analysis.problem import Access, Problem, canonical
 from rocfuse.fused_kernel import FusedKernel
 from rocfuse.targets import Target
@@ -22,7 +22,7 @@ def kernel_key(kernel: FusedKernel, target: Target) -> str:
     and a digest of the combine's body.
     """
     problem = canonical(kernel.problem)
-    names = dict(zip(problem.operands, operand_names(problem), strict=True))
+    names = dict(zip(problem.operands, problem.operand_names, strict=True))
     dims = [f"{role}{size}" for role, size in zip(problem.roles, problem.sizes, strict=True)]
     products = [_product(problem, gemm, names) for gemm in range(problem.gemms)]
     arrays = [f"{name}={_access(access)}x{_widest(problem, access)}" for access, name in names.items()]

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 LDS_ACCESS_BYTES = 16  # widest ds_read/ds_write
 
@@ -121,6 +122,7 @@ def plan_copies(tiles: Sequence[Tile], tile_k: int, waves: int, wave_lanes: int)
     return Dealing(tuple(found[number] for number in range(len(tiles))), tuple(sorted(groups)))
 
 
+@cache
 def plan_copy(rows: int, tile_k: int, threads: int, along: str, vector: int, element_bytes: int) -> Copy | str:
     """Choose the units of a tile of `rows` x `tile_k`, or say why it cannot be dealt evenly.
 

@@ -1,52 +1,264 @@
-"""What a tiling takes: cycles of a workgroup and of the grid, and the order of the grid. Pure: no MLIR."""
+"""The cost model: cycles of a K tile, of a workgroup and of the grid. Pure: no MLIR.
+
+Everything is counted from the plan: instructions of a wave (`step`), what they keep busy, and how often it happens.
+The rates are the target table's; what is assumed about overlap is stated in `batch_cycles` and `cost`. Nothing was
+fitted to a run on a GPU.
+"""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache, cached_property
 
+from rocfuse.analysis.copies import LDS_ACCESS_BYTES
+from rocfuse.analysis.operands import ELEMENT_BYTES
 from rocfuse.analysis.problem import Problem
-from rocfuse.analysis.registers import waves_per_simd
-from rocfuse.analysis.tiling import Plan, Tiling, k_tiles, loaded, tile_bytes, workgroups
+from rocfuse.analysis.registers import occupancy
+from rocfuse.analysis.schedule import ORDERS, Shape
+from rocfuse.analysis.tiling import Plan, k_slice, tile_bytes, workgroups
+from rocfuse.analysis.traffic import traffic
 from rocfuse.targets import Target
 
-# Bytes that a compute unit draws from L2 a cycle (64 B/clk on CDNA3), and what a workgroup costs beside its loop.
-_FILL_BYTES_PER_CYCLE = 64
-_WORKGROUP_CYCLES = 2000
+# Wave instructions for each element that a lane computes of the result: activation, rounding and store of a gated
+# layer. The simulator counts 9 (reglu) to 30 (geglu with erf) outside of the loop.
+_COMBINE_INSTRUCTIONS = 16
+# Wave instructions of a workgroup before its loop: arguments, tile coordinates, buffer resources, lane offsets.
+_SETUP_INSTRUCTIONS = 150
+
+
+@dataclass(frozen=True)
+class Step:
+    """One K tile of the loop: instructions of one wave, and what all waves of the workgroup ask of the compute unit."""
+
+    matrix: int
+    lds_reads: int
+    lds_writes: int
+    loads: int
+    valu: int
+    control: float  # waits, barriers, priorities, scalar and branch; a share where the loop holds several tiles
+    matrix_cycles: int  # of one wave, on its SIMD
+    lds_cycles: int  # of the workgroup
+    load_bytes: int  # of the workgroup
+    waves: int  # of the workgroup
+
+    @property
+    def others(self) -> float:
+        """Instructions of a wave that are not matrix instructions."""
+        return self.lds_reads + self.lds_writes + self.loads + self.valu + self.control
+
+    @property
+    def instructions(self) -> float:
+        """Instructions of a wave."""
+        return self.matrix + self.others
+
+
+@dataclass(frozen=True)
+class Range:
+    """A K loop: its step, and how many K tiles it runs."""
+
+    step: Step
+    tiles: int
 
 
 @dataclass(frozen=True)
 class Cost:
-    """A first-order count of a tiling's cycles: `matrix` and `loads` of a workgroup, `rounds` of a compute unit.
+    """Cycles of a kernel at the engine clock, and the parts that they come from.
 
-    A workgroup's K loop takes the longer of its matrix cycles and of its loads at `_FILL_BYTES_PER_CYCLE`, plus a fixed
-    cost; a compute unit runs its share of the workgroups one after another.
+    `loop`, `prologue` and `combine` are a busiest compute unit's; `fill`, `l2` and `hbm` what all bytes take at each
+    level. A kernel takes the longest of these, and its launch.
     """
 
-    matrix: int
-    loads: int
-    rounds: int
+    ranges: tuple[Range, ...]
+    matrix: float  # cycles of the loop in which the busiest SIMD multiplies
+    loop: float
+    prologue: float
+    combine: float
+    l2: float  # every workgroup's tiles, from the L2s
+    infinity_cache: float  # what the L2s miss
+    hbm: float  # every byte once
+    launch: float
+    resident: int  # workgroups that a compute unit runs at once
+    rounds: int  # workgroups of the busiest compute unit, one after another
+    fill: float  # of the rounds' compute units, how many have a workgroup
+    useful: float  # of the tiles' elements, how many are results
+    bytes: int  # once each
+    requested_bytes: int  # by all workgroups
 
     @property
-    def workgroup(self) -> int:
-        """Cycles of one workgroup."""
-        return max(self.matrix, self.loads) + _WORKGROUP_CYCLES
+    def compute(self) -> float:
+        """Cycles of the busiest compute unit."""
+        return self.loop + self.prologue + self.combine
+
+    @cached_property
+    def busy(self) -> float:
+        """Cycles from the first workgroup's start to the last one's end."""
+        return max(self.compute, self.l2, self.infinity_cache, self.hbm)
 
     @property
     def total(self) -> int:
-        """Cycles of the kernel."""
-        return self.rounds * self.workgroup
+        """Cycles of the kernel with its launch."""
+        return round(self.launch + self.busy)
+
+    @property
+    def bound(self) -> str:
+        """What takes longest."""
+        parts = {"compute": self.compute, "l2": self.l2, "infinity cache": self.infinity_cache, "hbm": self.hbm}
+        return max(parts, key=lambda name: parts[name])
 
 
-def cost(problem: Problem, tiling: Tiling, target: Target) -> Cost:
-    """What a tiling of legal shape takes, whether its account fits or not."""
-    row = target.matrix_instruction(tiling.matrix_op)
-    steps = sum(-(-size // tiling.tile_k) for size in problem.k_sizes)
-    matrix = steps * tiling.tile_k * tiling.tile_m * tiling.tile_n * row.cycles
-    matrix //= row.m * row.n * row.k * min(tiling.waves, target.simds_per_cu)
-    moved = sum(k_tiles(problem, access, tiling) * tile_bytes(access, tiling) for access in loaded(problem, tiling))
-    loads = moved // _FILL_BYTES_PER_CYCLE
-    return Cost(matrix, loads, -(-workgroups(problem, tiling) // target.compute_units))
+def cost(problem: Problem, plan: Plan, target: Target) -> Cost:
+    """What a plan takes.
+
+    A compute unit runs its workgroups in batches of as many as fit; nothing overlaps between a batch's prologue, loop
+    and combine. Memory moves at peak rates beside it.
+    """
+    tiling = plan.tiling
+    held = occupancy(target, plan.register_budget, plan.lds.allocated_bytes, tiling.waves).workgroups
+    count = workgroups(problem, tiling)
+    rounds = -(-count // target.compute_units)
+    resident = max(min(held, rounds), 1)
+    ranges = ranges_of(problem, plan, target)
+    batches = [(resident, rounds // resident)] + ([(rounds % resident, 1)] if rounds % resident else [])
+    latency = target.memory_latency_ns * target.engine_clock_mhz / 1000
+    matrix = loop = prologue = combine = 0.0
+    for size, times in batches:
+        loop += times * sum(one.tiles * batch_cycles(one.step, size, plan, target) for one in ranges)
+        on_simd = -(-size * plan.tiling.waves // target.simds_per_cu)
+        matrix += times * on_simd * sum(one.tiles * one.step.matrix_cycles for one in ranges)
+        prologue += times * (latency * len(ranges) + on_simd * _SETUP_INSTRUCTIONS * target.issue_cycles)
+        combine += times * _combine_cycles(problem, plan, size, on_simd, target)
+    moved = traffic(problem, plan.tiling)
+    per_cycle = 1 / target.engine_clock_mhz  # bytes a microsecond -> bytes a cycle
+    return Cost(
+        ranges,
+        matrix,
+        loop,
+        prologue,
+        combine,
+        moved.with_rereads / (target.l2_bytes_per_cycle_per_xcd * target.xcds),
+        l2_misses(problem, plan, resident, target) / (target.infinity_cache_bytes_per_us * per_cycle),
+        moved.once / (target.hbm_bytes_per_us * per_cycle),
+        target.launch_ns * target.engine_clock_mhz / 1000,
+        resident,
+        rounds,
+        count / (rounds * target.compute_units),
+        math.prod(problem.size(role) for role in ("batch", "m", "n")) / (count * tiling.tile_m * tiling.tile_n),
+        moved.once,
+        moved.with_rereads,
+    )
+
+
+def batch_cycles(step: Step, size: int, plan: Plan, target: Target) -> float:
+    """Cycles of one K tile of `size` workgroups that share a compute unit.
+
+    Matrix work of a SIMD's waves adds up. Barriers bring the waves of a workgroup to the same place, so the other
+    instructions of one wave are exposed, those of its neighbours on the SIMD are not. Issue slots, LDS and the path
+    from L2 are shared by all. A tile's loads have one tile's time to arrive; a plain loop waits for them.
+    """
+    on_simd = -(-size * plan.tiling.waves // target.simds_per_cu)
+    alone = step.matrix_cycles + step.others * target.issue_cycles
+    latency = target.memory_latency_ns * target.engine_clock_mhz / 1000
+    if plan.tiling.schedule == "plain":
+        latency += (-(-plan.tiling.waves // target.simds_per_cu) - 1) * step.matrix_cycles + alone
+    return max(
+        (on_simd - 1) * step.matrix_cycles + alone,
+        on_simd * step.instructions * target.issue_cycles,
+        size * step.lds_cycles,
+        size * step.load_bytes / target.fill_bytes_per_cycle_per_cu,
+        latency,
+    )
+
+
+def ranges_of(problem: Problem, plan: Plan, target: Target) -> tuple[Range, ...]:
+    """The K loops of a plan: one for all GEMMs, or one for each."""
+    every = list(range(problem.gemms))
+    groups = [every] if plan.tiling.loop_form == "fused" else [[g] for g in every]
+    tiles = [-(-problem.k_sizes[gemms[0]] // plan.tiling.tile_k) for gemms in groups]
+    return tuple(Range(step(problem, plan, gemms, target), n) for gemms, n in zip(groups, tiles, strict=True))
+
+
+def step(problem: Problem, plan: Plan, gemms: list[int], target: Target) -> Step:
+    """The instructions of one K tile of some GEMMs, counted from the plan."""
+    tiling, row = plan.tiling, plan.instruction
+    used = {access for g in gemms for access in (problem.a[g], problem.b[g])}
+    operands = [access for access in plan.operands if access in used]
+    blocks = {"a": tiling.tile_m // tiling.waves_m // row.m, "b": tiling.tile_n // tiling.waves_n // row.n}
+    slices = tiling.tile_k // k_slice(row, 2)
+    reads = slices * sum(blocks[access.role] for access in operands)
+    matrix = tiling.tile_k // row.k * blocks["a"] * blocks["b"] * len(gemms)
+    # tiles of a group are copied side by side: a wave works on one of them
+    dealt = [(group[0], plan.copies[group[0]]) for group in plan.dealing.groups if plan.operands[group[0]] in used]
+    writes = sum(copy.parts * copy.unit_rows for _, copy in dealt)
+    loads = sum(copy.parts * copy.loads for _, copy in dealt)
+    sizes = {number: ELEMENT_BYTES[plan.operands[number].element_type] for number, _ in dealt}
+    # along rows a unit is transposed in registers: one byte permutation for each register that is written
+    valu = sum(c.parts * c.unit_rows * c.unit_k * sizes[number] // 4 for number, c in dealt if c.along == "row")
+    scalar = len({access.stride(problem.k_dim(access)) for access in operands}) + 3 / tiling.stages
+    shape = Shape(slices, matrix // slices // (k_slice(row, 2) // row.k), reads // slices, writes, tiling.stages)
+    lds = reads * _phases(LDS_ACCESS_BYTES, target)
+    lds += sum(copy.parts * copy.unit_rows * _phases(copy.unit_k * sizes[number], target) for number, copy in dealt)
+    return Step(
+        matrix,
+        reads,
+        writes,
+        loads,
+        valu,
+        scalar + _synchronisation(tiling.schedule, shape),
+        matrix * row.cycles,
+        lds * tiling.waves,
+        sum(tile_bytes(access, tiling) for access in operands),
+        tiling.waves,
+    )
+
+
+def _phases(access_bytes: int, target: Target) -> int:
+    """LDS cycles of one wave's access without conflicts."""
+    wide = max(access_bytes, target.lds_bank_bytes)
+    return -(-wide * target.wave_lanes // target.lds_bytes_per_cycle_per_cu)
+
+
+@cache
+def _synchronisation(schedule: str, shape: Shape) -> float:
+    """Waits, barriers and priorities of a tile. Where LLVM places the waits, one a load and up to three a k slice."""
+    if schedule == "plain":
+        return 2 + shape.writes + shape.slices * min(shape.fragments - 1, 3) + 1
+    order = ORDERS[schedule](shape, write=True, read=True, following=True)
+    count = sum(slot.kind in ("barrier", "set_priority", "wait_lds", "wait_memory") for slot in order)
+    if schedule in ("interleaved", "ping-pong"):
+        return count + 1  # a barrier waits for LDS first, one of them a tile has something to wait for
+    return count + shape.writes + min(shape.slices, 2)
+
+
+def _combine_cycles(problem: Problem, plan: Plan, size: int, on_simd: int, target: Target) -> float:
+    """The combine of `size` workgroups: the longer of its instructions and its stores."""
+    tiling = plan.tiling
+    elements = tiling.tile_m * tiling.tile_n
+    lanes = tiling.waves * target.wave_lanes
+    issue = on_simd * elements / lanes * _COMBINE_INSTRUCTIONS * target.issue_cycles
+    stores = sum(elements * ELEMENT_BYTES[one.element_type] for one in problem.outputs)
+    return max(issue, size * stores / target.fill_bytes_per_cycle_per_cu)
+
+
+def l2_misses(problem: Problem, plan: Plan, resident: int, target: Target) -> int:
+    """Bytes of A and B that the L2s ask for: workgroups in flight on one XCD ask for what they share once.
+
+    `resident` workgroups a compute unit run at once, in groups of `group_m` rows of tiles; nothing is kept from one
+    such window to the next.
+    """
+    tiling = plan.tiling
+    count = workgroups(problem, tiling)
+    flight = target.compute_units // target.xcds * resident
+    share = -(-count // target.xcds)
+    window = min(flight, share)
+    rows = min(plan.group_m, -(-problem.size("m") // tiling.tile_m), window)
+    columns = -(-window // rows)
+    asked = 0
+    for access in plan.operands:
+        extent = rows * tiling.tile_m if access.role == "a" else columns * tiling.tile_n
+        extent = min(extent, problem.size("m" if access.role == "a" else "n"))
+        asked += extent * problem.sizes[problem.k_dim(access)] * ELEMENT_BYTES[access.element_type]
+    return asked * -(-share // window) * min(target.xcds, count)
 
 
 def group_rows(problem: Problem, plan: Plan, target: Target) -> int:
@@ -56,10 +268,8 @@ def group_rows(problem: Problem, plan: Plan, target: Target) -> int:
     r = sqrt(in flight · G · tile_n / tile_m).
     """
     tiling = plan.tiling
-    groups_of_cu = max(target.lds_bytes_per_cu // max(plan.lds.allocated_bytes, 1), 1)
-    waves = waves_per_simd(target, plan.register_budget, plan.lds.allocated_bytes, tiling.waves)
-    groups_of_cu = min(groups_of_cu, max(waves * target.simds_per_cu // tiling.waves, 1))
-    in_flight = target.compute_units // target.xcds * groups_of_cu
+    held = occupancy(target, plan.register_budget, plan.lds.allocated_bytes, tiling.waves).workgroups
+    in_flight = target.compute_units // target.xcds * max(held, 1)
     rows = math.sqrt(in_flight * problem.gemms * tiling.tile_n / tiling.tile_m)
     tiles_m = -(-problem.size("m") // tiling.tile_m)
     return min(1 << max(round(math.log2(rows)), 0), tiles_m)

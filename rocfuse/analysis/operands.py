@@ -10,17 +10,6 @@ from rocfuse.analysis.views import vector_elements
 ELEMENT_BYTES: Mapping[str, int] = {"f16": 2, "bf16": 2, "f32": 4}
 
 
-def operand_names(problem: Problem) -> tuple[str, ...]:
-    """A name for each distinct operand: A, B0, B1… (A0, A1… when the GEMMs have different A)."""
-    distinct_a = tuple(dict.fromkeys(problem.a))
-    distinct_b = tuple(dict.fromkeys(problem.b))
-    names: dict[Access, str] = {}
-    for letter, group in (("A", distinct_a), ("B", distinct_b)):
-        for index, access in enumerate(group):
-            names.setdefault(access, letter if len(group) == 1 else f"{letter}{index}")
-    return tuple(names[access] for access in problem.operands)
-
-
 def contiguous(problem: Problem, access: Access) -> str:
     """Which direction of an operand is contiguous in memory: "k" or "row" (m of A, n of B)."""
     k = problem.k_dim(access)

@@ -49,7 +49,7 @@ Pins = Mapping[str, int | str]
 
 def format(tiling: Tiling, group_m: int | None = None) -> str:
     """The line of a whole tiling; without `group_m`, the order of the grid is left to the planner."""
-    pins: dict[str, int | str] = dataclasses.asdict(tiling)
+    pins: dict[str, int | str] = {one.name: getattr(tiling, one.name) for one in dataclasses.fields(tiling)}
     if group_m is not None:
         pins["group_m"] = group_m
     return format_pins(pins)

@@ -11,6 +11,7 @@ import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,11 @@ class Problem:
 
     def dims(self, role: str) -> tuple[int, ...]:
         """Loop dims with a role, outermost first."""
-        return tuple(d for d, r in enumerate(self.roles) if r == role)
+        return self._dims.get(role, ())
+
+    @cached_property
+    def _dims(self) -> dict[str, tuple[int, ...]]:
+        return {role: tuple(d for d, r in enumerate(self.roles) if r == role) for role in dict.fromkeys(self.roles)}
 
     def size(self, role: str) -> int:
         """Product of the extents of a role's dims."""
@@ -71,26 +76,43 @@ class Problem:
         """The role of the dims that a GEMM sums over."""
         return self.k_roles[gemm] if self.k_roles else "k"
 
-    @property
+    @cached_property
     def k_sizes(self) -> tuple[int, ...]:
         """K of each GEMM."""
         return tuple(self.size(self.k_role(gemm)) for gemm in range(self.gemms))
 
     def k_dim(self, operand: Access) -> int:
         """The one loop dim of a canonical problem that an operand's GEMM sums over."""
-        pairs = zip(self.a, self.b, strict=True)
-        (dim,) = self.dims(self.k_role(next(gemm for gemm, pair in enumerate(pairs) if operand in pair)))
-        return dim
+        return self._k_dims[operand]
+
+    @cached_property
+    def _k_dims(self) -> dict[Access, int]:
+        found: dict[Access, int] = {}
+        for gemm, pair in enumerate(zip(self.a, self.b, strict=True)):
+            (dim,) = self.dims(self.k_role(gemm))
+            for operand in pair:
+                found.setdefault(operand, dim)
+        return found
 
     @property
     def multiplications(self) -> int:
         """Scalar multiplications of all GEMMs."""
         return self.size("batch") * self.size("m") * self.size("n") * sum(self.k_sizes)
 
-    @property
+    @cached_property
     def operands(self) -> tuple[Access, ...]:
         """The distinct operands of all GEMMs: what a K step must bring into LDS, each once."""
         return tuple(dict.fromkeys(access for pair in zip(self.a, self.b, strict=True) for access in pair))
+
+    @cached_property
+    def operand_names(self) -> tuple[str, ...]:
+        """A name for each distinct operand: A, B0, B1… (A0, A1… when the GEMMs have different A)."""
+        names: dict[Access, str] = {}
+        for letter, accesses in (("A", self.a), ("B", self.b)):
+            distinct = tuple(dict.fromkeys(accesses))
+            for index, access in enumerate(distinct):
+                names.setdefault(access, letter if len(distinct) == 1 else f"{letter}{index}")
+        return tuple(names[access] for access in self.operands)
 
 
 def canonical(problem: Problem) -> Problem:

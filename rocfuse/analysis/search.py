@@ -1,46 +1,157 @@
-"""The tilings that are tried for a kernel, and the choice among those that fit. Pure: no MLIR."""
+"""The plans that are tried for a kernel, and the choice among those that fit. Pure: no MLIR.
+
+The search has two levels. First every geometry (tile, waves, instruction) with one schedule, stage and loop form;
+then, for the best geometries, every other schedule, number of stages and loop form. A pin replaces a field of every
+candidate.
+"""
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
-from rocfuse.analysis.cost import cost
+from rocfuse.analysis.cost import Cost, cost, group_rows
 from rocfuse.analysis.problem import Problem
-from rocfuse.analysis.tiling import Plan, Tiling
-from rocfuse.targets import Target
+from rocfuse.analysis.tiling import LOOP_FORMS, MOST_STAGES, SCHEDULES, Limits, Plan, Rejected, Tiling, check
+from rocfuse.targets import MatrixInstruction, Target
+
+# (tile-m, tile-n): the largest first
+_TILES = (
+    *((256, 128), (128, 256), (256, 64), (128, 128), (128, 64), (64, 256), (64, 128), (64, 64)),
+    *((32, 256), (32, 128), (32, 64), (32, 32), (16, 256), (16, 128), (16, 64), (16, 32), (16, 16)),
+)
+_TILE_K = (64, 32, 128)
+_WAVES = (8, 4, 2, 1)
+# geometries whose other schedules, stages and loop forms are tried
+_EXPANDED = 6
+# elements of a wave's tile in one product: 128 accumulators a lane for two products
+_MOST_WAVE_TILE = 4096
+# plans this close to the fastest are equal as far as the model can tell
+TOLERANCE = 0.03
 
 
-def candidates(problem: Problem, target: Target) -> Iterator[Tiling]:
-    """Tilings in order of preference: the largest tile first, each with the waves that suit it."""
+@dataclass(frozen=True)
+class Candidate:
+    """A plan that fits, with what it takes."""
+
+    plan: Plan
+    cost: Cost
+
+    @property
+    def tiling(self) -> Tiling:
+        """What was tried."""
+        return self.plan.tiling
+
+
+Result = Candidate | Rejected
+
+
+@dataclass(frozen=True)
+class Found:
+    """Everything that was tried, in order, and the choice; None where nothing fits."""
+
+    results: tuple[Result, ...]
+    chosen: Candidate | None
+
+
+def search(
+    problem: Problem,
+    target: Target,
+    limits: Limits | None = None,
+    pins: Mapping[str, Any] | None = None,
+    group_m: int | None = None,
+) -> Found:
+    """Try both levels and choose. `pins` are fields of Tiling."""
+
+    attempt = partial(_attempt, problem, target, limits, group_m)
+    first = {tiling: attempt(tiling) for tiling in _pinned(geometries(problem, target), pins or {})}
+    fitting = sorted((one for one in first.values() if isinstance(one, Candidate)), key=_rank)
+    best = [one.tiling for one in fitting[:_EXPANDED]]
+    if problem.gemms > 1:  # loops in sequence need less LDS: what did not fit may
+        best += [one.tiling for one in first.values() if isinstance(one, Rejected) and one.excess][:_EXPANDED]
+    tried = dict(first)
+    for tiling in _pinned((one for geometry in best for one in variants(geometry, problem)), pins or {}):
+        if tiling not in tried:
+            tried[tiling] = attempt(tiling)
+    return Found(tuple(tried.values()), choose(tried.values()))
+
+
+def rough(problem: Problem, target: Target) -> Candidate | None:
+    """The best of the usual geometries, for a prediction only."""
+    usual = (one for one in geometries(problem, target) if one.tile_k == _TILE_K[0] and one.waves in _WAVES[:2])
+    return choose(_attempt(problem, target, None, None, tiling) for tiling in usual)
+
+
+def _attempt(problem: Problem, target: Target, limits: Limits | None, group_m: int | None, tiling: Tiling) -> Result:
+    result = check(problem, tiling, target, limits)
+    if isinstance(result, Rejected):
+        return result
+    plan = replace(result, group_m=group_m or group_rows(problem, result, target))
+    return Candidate(plan, cost(problem, plan, target))
+
+
+def geometries(problem: Problem, target: Target) -> Iterator[Tiling]:
+    """Every tile with the waves and instructions that suit it."""
     form = "fused" if len(set(problem.k_sizes)) == 1 else "sequential"
-    shapes = ((256, 128), (128, 128), (128, 64), (64, 128), (64, 64), (32, 64), (32, 32), (16, 64), (16, 32), (16, 16))
-    for tile_m, tile_n in shapes:
-        for tile_k in (64, 32):
-            for waves_m, waves_n in _wave_grids(tile_m, tile_n):
-                for row in target.matrix_instructions:
-                    yield Tiling(tile_m, tile_n, tile_k, waves_m, waves_n, row.name, loop_form=form)
+    together = problem.gemms if form == "fused" else 1
+    for (tile_m, tile_n), tile_k, waves in itertools.product(_TILES, _TILE_K, _WAVES):
+        for row in target.matrix_instructions:
+            grid = _wave_grid(tile_m, tile_n, waves, together, row)
+            if grid and (tile_k <= 64 or tile_m <= 32):  # a long tile only where latency counts
+                yield Tiling(tile_m, tile_n, tile_k, *grid, row.name, loop_form=form)
 
 
-def _wave_grids(tile_m: int, tile_n: int) -> tuple[tuple[int, int], ...]:
-    if tile_m >= 256:
-        return ((4, 2), (2, 2))
-    if tile_m >= 64 and tile_n >= 64:
-        return ((2, 2), (4, 2))
-    return ((1, 2), (1, 1)) if tile_n >= tile_m else ((2, 1), (1, 1))
+def variants(tiling: Tiling, problem: Problem) -> Iterator[Tiling]:
+    """Every schedule, number of stages and loop form of a geometry."""
+    forms = LOOP_FORMS if problem.gemms > 1 else LOOP_FORMS[:1]
+    for form, stages, schedule in itertools.product(forms, range(1, MOST_STAGES + 1), SCHEDULES):
+        if stages == 1 or schedule != "plain":
+            yield replace(tiling, loop_form=form, stages=stages, schedule=schedule)
 
 
-def choose(plans: Sequence[Plan], problem: Problem, target: Target) -> Plan:
-    """The plan with the fewest cycles; the larger tile wins ties (fewer bytes a flop), then the one that came first."""
+def _wave_grid(tile_m: int, tile_n: int, waves: int, gemms: int, row: MatrixInstruction) -> tuple[int, int] | None:
+    """The arrangement of `waves` waves whose tiles read the fewest fragments; None where none is worth trying.
 
-    def key(plan: Plan) -> tuple[int, int]:
-        return cost(problem, plan.tiling, target).total, -plan.tiling.tile_m * plan.tiling.tile_n
+    Not worth trying: more waves than blocks; accumulators that fill more than half of a lane's registers; small
+    instructions where a wave's tile is large, for twice the instructions do the same work.
+    """
+    grids = ((m, waves // m) for m in (8, 4, 2, 1) if waves % m == 0)
+    fitting = [(m, n) for m, n in grids if tile_m % (m * row.m) == 0 and tile_n % (n * row.n) == 0]
+    if not fitting:
+        return None
+    waves_m, waves_n = min(fitting, key=lambda one: tile_m // one[0] + gemms * tile_n // one[1])
+    wave_m, wave_n = tile_m // waves_m, tile_n // waves_n
+    if wave_m * wave_n > _MOST_WAVE_TILE or (row.m < 32 and min(wave_m, wave_n) >= 64):
+        return None
+    return waves_m, waves_n
 
-    return min(plans, key=key)
+
+def _pinned(tilings: Iterable[Tiling], pins: Mapping[str, Any]) -> list[Tiling]:
+    return list(dict.fromkeys(replace(tiling, **pins) for tiling in tilings))
+
+
+def choose(results: Iterable[Result]) -> Candidate | None:
+    """Of the plans that are as fast as any as far as the model can tell, the one that asks for the fewest bytes."""
+    fitting = [one for one in results if isinstance(one, Candidate)]
+    if not fitting:
+        return None
+    best = min(one.cost.busy for one in fitting)
+    equal = (one for one in fitting if one.cost.busy <= best * (1 + TOLERANCE))
+    return min(equal, key=lambda one: (one.cost.requested_bytes, *_rank(one)))
+
+
+def _rank(one: Candidate) -> tuple[float, float, int]:
+    """Fewest cycles; then, where memory takes them all, the least work; then the largest tile."""
+    tiling = one.plan.tiling
+    return one.cost.busy, one.cost.compute, -tiling.tile_m * tiling.tile_n
 
 
 def distance(one: Tiling, other: Tiling) -> float:
     """How far apart two tilings are: doublings between their sizes, and a little for each other difference."""
-    sizes = ("tile_m", "tile_n", "tile_k", "stages", "waves_m", "waves_n", "split_k")
+    sizes = ("tile_m", "tile_n", "tile_k", "stages", "waves_m", "waves_n")
     doublings = sum(abs(math.log2(max(getattr(one, s), 1) / max(getattr(other, s), 1))) for s in sizes)
     return doublings + 0.5 * sum(getattr(one, name) != getattr(other, name) for name in ("matrix_op", "schedule"))

@@ -9,7 +9,7 @@ from rocfuse.analysis.combine import Combine, OutputTile, plan_combine
 from rocfuse.analysis.combine import registers as combine_registers
 from rocfuse.analysis.copies import LDS_ACCESS_BYTES, Copy, Dealing, Tile, plan_copies
 from rocfuse.analysis.lds import LdsAccount, account
-from rocfuse.analysis.operands import ELEMENT_BYTES, access_vector, contiguous, operand_names, output_direction, row_dim
+from rocfuse.analysis.operands import ELEMENT_BYTES, access_vector, contiguous, output_direction, row_dim
 from rocfuse.analysis.problem import Access, Problem
 from rocfuse.analysis.registers import RegisterNeed, budget, most_registers, occupancy, waves_per_simd
 from rocfuse.analysis.swizzle import LaneSteps, Swizzle, derive
@@ -99,7 +99,7 @@ def check(problem: Problem, tiling: Tiling, target: Target, limits: Limits | Non
     row = target.matrix_instruction(tiling.matrix_op)
     for reason in _shape_reasons(problem, tiling, row, target):
         return Rejected(tiling, reason)
-    operands, names = problem.operands, operand_names(problem)
+    operands, names = problem.operands, problem.operand_names
     tiles = [_tile(problem, tiling, access, name) for access, name in zip(operands, names, strict=True)]
     dealing = plan_copies(tiles, tiling.tile_k, tiling.waves, target.wave_lanes)
     if isinstance(dealing, str):
@@ -172,11 +172,6 @@ def tile_bytes(access: Access, tiling: Tiling) -> int:
     return _rows(access, tiling) * tiling.tile_k * ELEMENT_BYTES[access.element_type]
 
 
-def k_tiles(problem: Problem, access: Access, tiling: Tiling) -> int:
-    """Tiles of an operand along k."""
-    return -(-problem.sizes[problem.k_dim(access)] // tiling.tile_k)
-
-
 def loaded(problem: Problem, tiling: Tiling) -> tuple[Access, ...]:
     """What a K step of every GEMM brings into LDS: loops in sequence load a shared operand again."""
     return problem.operands if tiling.loop_form == "fused" else problem.a + problem.b
@@ -186,7 +181,7 @@ def buffer_names(problem: Problem, tiling: Tiling) -> tuple[str, ...]:
     """The LDS tile that each distinct operand uses."""
     if tiling.loop_form == "sequential":
         return tuple(access.role.upper() for access in problem.operands)
-    return operand_names(problem)
+    return problem.operand_names
 
 
 def workgroups(problem: Problem, tiling: Tiling) -> int:

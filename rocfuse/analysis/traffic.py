@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rocfuse.analysis.operands import ELEMENT_BYTES, operand_names
+from rocfuse.analysis.operands import ELEMENT_BYTES
 from rocfuse.analysis.problem import Access, Problem
 from rocfuse.analysis.tiling import Tiling, loaded
 
@@ -40,7 +40,7 @@ def traffic(problem: Problem, tiling: Tiling) -> Traffic:
     """The traffic of a canonical problem; operands by name, then what else the combine reads, then the results."""
     streams = [
         _stream(name, problem, access, tiling, loaded(problem, tiling).count(access))
-        for name, access in zip(operand_names(problem), problem.operands, strict=True)
+        for name, access in zip(problem.operand_names, problem.operands, strict=True)
     ]
     for prefix, accesses in (("combine", problem.extras), ("result", problem.outputs)):
         distinct = tuple(dict.fromkeys(accesses))

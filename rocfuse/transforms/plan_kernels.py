@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from mlir import ir
 
-from rocfuse.analysis import cost as costs
 from rocfuse.analysis import operands, perf_config, search
 from rocfuse.analysis import tiling as tilings
+from rocfuse.analysis.cost import Cost
 from rocfuse.analysis.problem import Problem, canonical
 from rocfuse.analysis.registers import waves_per_simd
-from rocfuse.analysis.tiling import Limits, Plan, Rejected, Tiling
+from rocfuse.analysis.search import Candidate, Found, Result
+from rocfuse.analysis.tiling import Limits, Plan, Rejected
+from rocfuse.analysis.unfused import alternatives
 from rocfuse.diagnostics import CompileError, UsageError
 from rocfuse.dialect import MULTI_GEMM, PLAN, walk
 from rocfuse.fused_kernel import FusedKernel, read_kernel
@@ -33,8 +35,9 @@ class Decision:
 
     name: str
     problem: Problem
-    results: tuple[Plan | Rejected, ...]
+    results: tuple[Result, ...]
     chosen: Plan
+    cost: Cost
     pins: Pins
 
 
@@ -92,6 +95,8 @@ class PlanKernels(Pass):
         """Plan every multi_gemm of the module. Raises CompileError with need/have numbers where nothing fits."""
         for op in list(walk(module, MULTI_GEMM)):
             decision = self.decide(read_kernel(op.parent), context)
+            if context.on_remark and (contrary := against_fusing(decision, context.target)):
+                context.remark(op.location, f"{self.name}: {contrary}")
             with module.context:
                 op.attributes[PLAN] = plan_attribute(decision.chosen, decision.problem, context.target)
 
@@ -104,16 +109,16 @@ class PlanKernels(Pass):
         recorded = self._recorded(kernel, context)
         if recorded and not set(recorded.values) <= set(pins.values):
             every = pins.then(recorded)
-            results = self._try(problem, every, target)
-            if any(isinstance(one, Plan) for one in results):
-                return self._choose(kernel, problem, every, results, target)
-            text = f"{recorded.name} has a choice for this kernel that does not fit: {_closest(results).reason}"
+            found = self._try(problem, every, target)
+            if found.chosen:
+                return _decision(kernel, problem, every, found.results, found.chosen)
+            text = f"{recorded.name} has a choice for this kernel that does not fit: {_closest(found.results).reason}"
             pinned = f" ({every.text()})" if pins.values else ""
             context.remark(location, f"{self.name}: {text}{pinned}; the model chooses")
-        results = self._try(problem, pins, target)
-        if not any(isinstance(one, Plan) for one in results):
-            raise self._nothing_fits(results, problem, pins, target, location)
-        return self._choose(kernel, problem, pins, results, target)
+        found = self._try(problem, pins, target)
+        if not found.chosen:
+            raise self._nothing_fits(found, problem, pins, target, location)
+        return _decision(kernel, problem, pins, found.results, found.chosen)
 
     def _pins(self, kernel: FusedKernel, target: Target) -> Pins:
         """What the user pins, the strongest source first: pass options, then perf-config, then the program."""
@@ -138,18 +143,10 @@ class PlanKernels(Pass):
             context.remark(str(kernel.gemm.op.location), f"{self.name}: {text}; the model chooses")
             return None
 
-    def _try(self, problem: Problem, pins: Pins, target: Target) -> tuple[Plan | Rejected, ...]:
+    def _try(self, problem: Problem, pins: Pins, target: Target) -> Found:
         """Every candidate with what is pinned, filtered."""
         limits = Limits(self.max_lds_bytes, self.max_registers, self.min_waves_per_simd)
-        tried = _dedupe(replace(tiling, **pins.tiling) for tiling in search.candidates(problem, target))
-        return tuple(tilings.check(problem, tiling, target, limits) for tiling in tried)
-
-    def _choose(
-        self, kernel: FusedKernel, problem: Problem, pins: Pins, results: Sequence[Plan | Rejected], target: Target
-    ) -> Decision:
-        chosen = search.choose([one for one in results if isinstance(one, Plan)], problem, target)
-        chosen = replace(chosen, group_m=pins.group_m or costs.group_rows(problem, chosen, target))
-        return Decision(kernel.name, problem, tuple(results), chosen, pins)
+        return search.search(problem, target, limits, pins.tiling, pins.group_m)
 
     def _check_extents(self, kernel: FusedKernel, problem: Problem, target: Target) -> None:
         """Refuse what has no elements, and what the buffer resource of one batch of an array cannot bound."""
@@ -168,16 +165,14 @@ class PlanKernels(Pass):
                 )
                 raise CompileError(f"{self.name}: {text}", str(kernel.gemm.op.location))
 
-    def _nothing_fits(
-        self, results: Sequence[Plan | Rejected], problem: Problem, pins: Pins, target: Target, location: str
-    ) -> CompileError:
+    def _nothing_fits(self, found: Found, problem: Problem, pins: Pins, target: Target, location: str) -> CompileError:
         """The rejection that came closest, budgets before shapes, and which pins to change for one that fits."""
-        closest = _closest(results)
+        closest = _closest(found.results)
         # one pin less, or none at all
         looser = [self._try(problem, pins.without(field), target) for field in pins.tiling]
         free = self._try(problem, Pins(), target)
-        fitting = [one.tiling for tried in looser for one in tried if isinstance(one, Plan)]
-        fitting = fitting or [one.tiling for one in free if isinstance(one, Plan)]
+        fitting = [one.tiling for tried in looser for one in tried.results if isinstance(one, Candidate)]
+        fitting = fitting or [one.tiling for one in free.results if isinstance(one, Candidate)]
         if fitting:
             nearest = min(fitting, key=lambda one: search.distance(one, closest.tiling))
             values = dataclasses.asdict(nearest)
@@ -185,7 +180,7 @@ class PlanKernels(Pass):
             texts = (f"{field.replace('_', '-')}={value}" for field, value in changes.items())
             advice = f"try {' '.join(texts)} ({nearest.text(problem.gemms)})"
         else:
-            closest = _closest([*results, *free])  # the smallest need of all, not only of what is pinned
+            closest = _closest([*found.results, *free.results])  # the smallest need of all, not only of what is pinned
             advice = "no tiling fits; " + ("raise the limit" if closest.by_caller else "split the products")
         text = f"{self.name}: {closest.tiling.text(problem.gemms)}: {closest.reason}; {advice}"
         named = [source.name for source in pins.sources if source.values]
@@ -194,13 +189,25 @@ class PlanKernels(Pass):
         return CompileError(text, location, (*closest.table, *notes))
 
 
-def _closest(results: Sequence[Plan | Rejected]) -> Rejected:
+def _decision(
+    kernel: FusedKernel, problem: Problem, pins: Pins, results: tuple[Result, ...], chosen: Candidate
+) -> Decision:
+    return Decision(kernel.name, problem, results, chosen.plan, chosen.cost, pins)
+
+
+def _closest(results: Sequence[Result]) -> Rejected:
     rejected = [one for one in results if isinstance(one, Rejected)]
     return min(rejected, key=lambda one: (one.severity, one.excess))
 
 
-def _dedupe(tried: Iterable[Tiling]) -> list[Tiling]:
-    return list(dict.fromkeys(tried))
+def against_fusing(decision: Decision, target: Target) -> str | None:
+    """The prediction that not fusing is faster, with both times; None where it is not."""
+    others = alternatives(decision.problem, target)
+    if not others or others[0].cycles >= decision.cost.total:
+        return None
+    best, clock = others[0], target.engine_clock_mhz
+    fused = f"{decision.cost.total / clock:.1f} us fused > {best.cycles / clock:.1f} us unfused"
+    return f"predicted {fused} ({best.name}); fused all the same"
 
 
 def plan_attribute(plan: Plan, problem: Problem, target: Target) -> ir.DictAttr:

@@ -23,7 +23,7 @@ from rocfuse.sim import simulate
 from rocfuse.targets import get_target
 
 FUSE = "rocfuse-normalize,rocfuse-split-sliced-gemms,rocfuse-form-multi-gemm"
-SHARES = 6  # the candidates are dealt out to this many tests
+SHARES = 24  # the geometries are dealt out to this many tests; a quarter of them runs always
 
 
 @functools.cache
@@ -43,7 +43,7 @@ def legal() -> tuple[Tiling, ...]:
         module = ir.Module.parse(program())
         run_pipeline(module, parse_pipeline(FUSE), PassContext(target))
         problem = canonical(read_kernel(next(iter(walk(module, MULTI_GEMM))).parent).problem)
-    tried = dict.fromkeys(search.candidates(problem, target))
+    tried = dict.fromkeys(search.geometries(problem, target))
     return tuple(one for one in tried if isinstance(tilings.check(problem, one, target), Plan))
 
 
@@ -53,8 +53,10 @@ def pins(tiling: Tiling) -> dict[str, object]:
     return {name.replace("_", "-"): getattr(tiling, name) for name in names}
 
 
-@pytest.mark.parametrize("share", range(SHARES))
-def test_every_candidate(share: int) -> None:
+@pytest.mark.parametrize(
+    "share", [pytest.param(share, marks=[pytest.mark.full] if share >= 6 else []) for share in range(SHARES)]
+)
+def test_every_geometry(share: int) -> None:
     arrays = arguments(program())
     for tiling in legal()[share::SHARES]:
         code = build(program(), pins(tiling))

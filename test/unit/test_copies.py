@@ -5,13 +5,13 @@ import pytest
 from problems import gemms
 
 from rocfuse.analysis.copies import LDS_ACCESS_BYTES, Copy, Tile, plan_copies, plan_copy
-from rocfuse.analysis.search import candidates
+from rocfuse.analysis.search import geometries
 from rocfuse.targets import GFX942
 
 TILES = sorted(
     {
         (rows, tiling.tile_k, tiling.waves * GFX942.wave_lanes)
-        for tiling in candidates(gemms(256, 256, 256), GFX942)
+        for tiling in geometries(gemms(256, 256, 256), GFX942)
         for rows in (tiling.tile_m, tiling.tile_n)
     }
 )

@@ -5,17 +5,18 @@ import json
 import re
 import time
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 
 import pytest
 from fusing import FUSE, INPUTS
 from mlir import ir
 from problems import gemms
 
-from rocfuse.analysis import cost as costing
 from rocfuse.analysis import schedule
 from rocfuse.analysis.cost import Cost
 from rocfuse.analysis.registers import occupancy, waves_per_simd
 from rocfuse.analysis.schedule import ORDERS, Shape
+from rocfuse.analysis.search import TOLERANCE
 from rocfuse.analysis.tiling import Rejected, Tiling
 from rocfuse.analysis.traffic import traffic
 from rocfuse.dialect import MULTI_GEMM, create_context, walk
@@ -23,8 +24,9 @@ from rocfuse.fused_kernel import read_kernel
 from rocfuse.passes import PassContext
 from rocfuse.pipeline import parse_pipeline, run_pipeline
 from rocfuse.plan_attributes import from_attribute, read_plan
-from rocfuse.plan_report import _lost_by, report, text
+from rocfuse.plan_report import lost_by, report
 from rocfuse.plan_svg import draw, owners, shape_of, uses
+from rocfuse.plan_text import text
 from rocfuse.targets import GFX942
 from rocfuse.transforms.plan_kernels import PlanKernels, plan_attribute
 
@@ -107,7 +109,7 @@ def test_every_candidate_has_one_verdict_and_a_number():
     for one in entries:
         assert re.search(r"\d", one["reason"]) or one["verdict"] == "chosen"
         if one["verdict"] == "accepted":
-            assert one["total_cycles"] >= best
+            assert one["total_cycles"] >= best / (1 + TOLERANCE)
             assert str(one["total_cycles"]) in one["reason"]
     assert [one for one in kernel["losers"] if one not in entries] == []
     assert all(one["verdict"] != "chosen" for one in kernel["losers"])
@@ -119,30 +121,36 @@ def test_a_rejection_is_reported_in_the_words_of_the_filter():
     for result, entry in zip(decision.results, kernel["all"], strict=True):
         if isinstance(result, Rejected):
             assert entry["reason"] == result.reason
-            assert (entry["total_cycles"] is None) == (result.severity == 2)
+            assert entry["total_cycles"] is None
+
+
+BEST = Cost((), 8000, 10000, 1000, 1000, 500, 500, 500, 0, 1, 2, 0.9, 1.0, 100, 1000)
 
 
 @pytest.mark.parametrize(
-    ("cost", "tile_m", "reason"),
+    ("change", "reason"),
     [
-        (Cost(4000, 1000, 4), 128, "24000 > 12000 cycles (+100.0 %): 4 rounds > 2"),
-        (Cost(10000, 1000, 2), 128, "24000 > 12000 cycles (+100.0 %): matrix 10000 > 4000 cycles a workgroup"),
-        (Cost(4000, 10000, 2), 128, "24000 > 12000 cycles (+100.0 %): loads 10000 > 4000 cycles a workgroup"),
-        (Cost(4000, 4000, 2), 64, "the same 12000 cycles; tile of 4096 < 8192 elements"),
-        (Cost(4000, 4000, 2), 128, "the same 12000 cycles; considered later"),
+        ({"loop": 22000, "matrix": 16000, "fill": 0.45}, "24000 > 12000 cycles (+100.0 %): grid fills 45 % of 304 CUs"),
+        ({"loop": 22000, "matrix": 16000, "useful": 0.5}, "24000 > 12000 cycles (+100.0 %): tiles are 50 % full"),
+        ({"loop": 22000}, "24000 > 12000 cycles (+100.0 %): matrix cores busy 33 % < 67 %"),
+        ({"hbm": 18000}, "18000 > 12000 cycles (+50.0 %): hbm 18000 > 12000 cycles"),
+        ({"loop": 10100, "requested_bytes": 2000}, "asks for 2000 > 1000 B in as good as the same 12100 cycles"),
+        ({"loop": 10100}, "12100 >= 12000 cycles for the same 1000 B"),
     ],
 )
-def test_what_lost_an_accepted_tiling(cost, tile_m, reason):
-    chosen, best = Tiling(128, 64, 64, 2, 2, "32x32x8"), Cost(4000, 3000, 2)
-    assert _lost_by(Tiling(tile_m, 64, 64, 2, 2, "16x16x16"), cost, chosen, best) == reason
+def test_what_lost_an_accepted_tiling(change, reason):
+    assert lost_by(replace(BEST, **change), BEST, GFX942) == reason
 
 
-def test_the_choice_is_the_least_cost():
-    _, decision = decide("llama3_8b_m256")
-    kernel = kernel_report("llama3_8b_m256")
-    plans = [one for one in decision.results if not isinstance(one, Rejected)]
-    costs = [costing.cost(decision.problem, plan.tiling, GFX942).total for plan in plans]
-    assert kernel["cost"]["total_cycles"] == min(costs)
+@pytest.mark.parametrize("name", ["llama3_8b_m256", "seed_sdxl", "glu_small_tosa"])
+def test_the_choice_is_as_fast_as_any_and_asks_for_the_fewest_bytes(name):
+    _, decision = decide(name)
+    fitting = [one for one in decision.results if not isinstance(one, Rejected)]
+    best = min(one.cost.busy for one in fitting)
+    equal = [one for one in fitting if one.cost.busy <= best * (1 + TOLERANCE)]
+    assert decision.cost.busy <= best * (1 + TOLERANCE)
+    assert decision.cost.requested_bytes == min(one.cost.requested_bytes for one in equal)
+    assert kernel_report(name)["cost"]["total_cycles"] == decision.cost.total
 
 
 @pytest.mark.parametrize(
@@ -217,6 +225,7 @@ def test_every_element_of_the_tile_has_one_owner(matrix_op):
 @pytest.mark.parametrize("stages", [1, 3])
 def test_the_drawing_shows_every_buffer_and_stays_on_the_page(stages):
     module, decision = decide("seed_sdxl", stages=stages, schedule="interleaved", **{**PINNED, "tile_k": 32})
+    plan_tiling = decision.chosen.tiling
     found = report([decision], GFX942, False)
     with module.context:
         root = ElementTree.fromstring(draw(found, [decision], GFX942))
@@ -232,7 +241,8 @@ def test_the_drawing_shows_every_buffer_and_stays_on_the_page(stages):
         assert f"wave {wave}" in words
     patterns = {node.get("id") for node in root.iter() if node.get("id")}
     uses_of = [node for node in root.iter() if node.tag.endswith("}use")]
-    assert len(uses_of) == 128 * 64 // (32 * 32)
+    block = plan_tiling.matrix_op.split("x")
+    assert len(uses_of) == 128 * 64 // (int(block[0]) * int(block[1]))
     assert all(node.get("href")[1:] in patterns for node in uses_of)
     width, height = float(root.get("width")), float(root.get("height"))
     for node in root:
@@ -250,12 +260,12 @@ def test_the_shape_counts_the_matrix_steps_of_a_tile():
 
 
 def test_planning_is_fast():
-    """The goal for a module is 150 ms beyond imports; the best of three, on a machine that may be busy."""
+    """The goal for a module is 150 ms beyond imports; CPU time and the best of three, on a machine that may be busy."""
 
     def once():
-        started = time.perf_counter()
+        started = time.process_time()
         _, decision = decide("llama3_8b_m256")
         text(report([decision], GFX942, True))
-        return time.perf_counter() - started
+        return time.process_time() - started
 
     assert min(once() for _ in range(3)) < 0.15

@@ -32,7 +32,7 @@ SHAPES = [
 
 
 def plans(one, target=GFX942, limits=None):
-    found = [tilings.check(one, candidate, target, limits) for candidate in search.candidates(one, target)]
+    found = [tilings.check(one, candidate, target, limits) for candidate in search.geometries(one, target)]
     return [plan for plan in found if isinstance(plan, Plan)]
 
 
@@ -79,8 +79,8 @@ def test_one_loop_for_all_gemms_needs_one_k():
     assert isinstance(found, Rejected)
     assert found.reason == "loop-form fused: need one k, have 320 and 640; needs loop-form=sequential"
     assert isinstance(tilings.check(one, replace(fused, loop_form="sequential"), GFX942), Plan)
-    assert {tiling.loop_form for tiling in search.candidates(one, GFX942)} == {"sequential"}
-    assert {tiling.loop_form for tiling in search.candidates(LARGE, GFX942)} == {"fused"}
+    assert {tiling.loop_form for tiling in search.geometries(one, GFX942)} == {"sequential"}
+    assert {tiling.loop_form for tiling in search.geometries(LARGE, GFX942)} == {"fused"}
 
 
 def test_stages_are_limited_by_the_smallest_k():
@@ -93,10 +93,15 @@ def test_stages_are_limited_by_the_smallest_k():
 
 def test_cycles_count_the_tiles_of_each_k():
     tiling = Tiling(64, 64, 64, 2, 2, "32x32x8", loop_form="sequential")
-    both = cost(different_k(256, 256, (320, 96)), tiling, GFX942)
-    alone = [cost(different_k(256, 256, (k,)), tiling, GFX942) for k in (320, 96)]
+
+    def counted(*k_sizes):
+        one = different_k(256, 256, k_sizes)
+        return cost(one, tilings.check(one, tiling, GFX942), GFX942)
+
+    both, alone = counted(320, 96), [counted(k) for k in (320, 96)]
+    assert [one.tiles for one in both.ranges] == [5, 2]
     assert both.matrix == sum(one.matrix for one in alone)
-    assert both.loads == sum(one.loads for one in alone)
+    assert both.loop == sum(one.loop for one in alone)
     assert traffic(different_k(256, 256, (320, 96)), tiling).flops == 2 * 256 * 256 * (320 + 96)
 
 
@@ -141,7 +146,7 @@ def test_a_limit_on_registers_is_the_budget():
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_the_choice_is_legal_for_every_shape(m, n, k, layout, batch, count):
     one = gemms(m, n, k, count, layout, batch)
-    plan = search.choose(plans(one), one, GFX942)
+    plan = search.search(one, GFX942).chosen.plan
     tiling, row = plan.tiling, plan.instruction
     assert tiling.tile_m % (tiling.waves_m * row.m) == 0 and tiling.tile_n % (tiling.waves_n * row.n) == 0
     assert tiling.waves * GFX942.wave_lanes <= GFX942.max_workgroup_threads
@@ -158,7 +163,7 @@ def test_the_choice_is_legal_for_every_shape(m, n, k, layout, batch, count):
 
 def test_every_candidate_is_a_plan_or_has_a_reason():
     for one in (LARGE, gemms(77, 130, 100, 3, "nk"), gemms(1, 1, 1, 1)):
-        for candidate in search.candidates(one, GFX942):
+        for candidate in search.geometries(one, GFX942):
             found = tilings.check(one, candidate, GFX942)
             assert isinstance(found, Plan) or found.reason
 
@@ -177,11 +182,11 @@ def test_a_tiling_is_printed_with_the_columns_of_each_gemm():
 
 def test_operands_are_named_by_what_is_distinct():
     two = gemms(64, 64, 64, 2)
-    assert operands.operand_names(two) == ("A", "B0", "B1")
-    assert operands.operand_names(gemms(64, 64, 64, 1)) == ("A", "B")
+    assert two.operand_names == ("A", "B0", "B1")
+    assert gemms(64, 64, 64, 1).operand_names == ("A", "B")
     other = replace(two.a[0], array=9)
-    assert operands.operand_names(replace(two, a=(two.a[0], other))) == ("A0", "B0", "A1", "B1")
-    assert operands.operand_names(replace(two, a=(two.a[0], other), b=(two.b[0],) * 2)) == ("A0", "B", "A1")
+    assert replace(two, a=(two.a[0], other)).operand_names == ("A0", "B0", "A1", "B1")
+    assert replace(two, a=(two.a[0], other), b=(two.b[0],) * 2).operand_names == ("A0", "B", "A1")
 
 
 @pytest.mark.parametrize(("layout", "direction"), [("kn", "row"), ("nk", "k")])
