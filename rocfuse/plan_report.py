@@ -244,14 +244,13 @@ def lost_by(cost: Cost, best: Cost, target: Target) -> str:
 
 
 def _best(candidates: Sequence[Report]) -> list[Report]:
-    """The accepted that came closest, then what was rejected of the largest tiles; the first one of each tile."""
+    """The accepted that came closest, then the rejected in order; one of each tile first, then the others."""
     accepted = sorted((one for one in candidates if one["verdict"] == "accepted"), key=lambda one: one["total_cycles"])
     best: list[Report] = []
     for ranked in (accepted, [one for one in candidates if one["verdict"] == "rejected"]):
         tiles: dict[tuple[int, int], Report] = {}
-        for one in ranked:
-            tiles.setdefault((one["tile"]["m"], one["tile"]["n"]), one)
-        best += list(tiles.values())[:_BEST]
+        others = [one for one in ranked if tiles.setdefault((one["tile"]["m"], one["tile"]["n"]), one) is not one]
+        best += [*tiles.values(), *others][:_BEST]
     return best
 
 

@@ -95,7 +95,8 @@ class PlanKernels(Pass):
         """Plan every multi_gemm of the module. Raises CompileError with need/have numbers where nothing fits."""
         for op in list(walk(module, MULTI_GEMM)):
             decision = self.decide(read_kernel(op.parent), context)
-            if context.on_remark and (contrary := against_fusing(decision, context.target)):
+            free = not decision.pins.values  # what a pin costs says nothing about fusing
+            if free and context.on_remark and (contrary := against_fusing(decision, context.target)):
                 context.remark(op.location, f"{self.name}: {contrary}")
             with module.context:
                 op.attributes[PLAN] = plan_attribute(decision.chosen, decision.problem, context.target)

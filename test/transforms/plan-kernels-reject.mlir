@@ -1,11 +1,11 @@
 // What cannot be planned is refused before any lowering: need and have, the buffers where it is LDS, and what would fit.
-// RUN: not %rocfuse-opt %s --rocfuse-plan-kernels=tile-m=256,tile-n=256,tile-k=64 2>&1 | FileCheck %s --check-prefix=LDS
+// RUN: not %rocfuse-opt %s --rocfuse-plan-kernels=tile-m=256,tile-n=256,tile-k=64,loop-form=fused,stages=1 2>&1 | FileCheck %s --check-prefix=LDS
 // RUN: not %rocfuse-opt %s --rocfuse-plan-kernels=tile-m=96 2>&1 | FileCheck %s --check-prefix=POWER
 // RUN: not %rocfuse-opt %s --rocfuse-plan-kernels=tile-m=64,waves-m=4,matrix-op=32x32x8 2>&1 | FileCheck %s --check-prefix=WAVES
 // RUN: not %rocfuse-opt %s --rocfuse-plan-kernels=tile-n=16,matrix-op=32x32x8 2>&1 | FileCheck %s --check-prefix=OP
 // RUN: not %rocfuse-opt %s --rocfuse-plan-kernels=tile-k=16,matrix-op=16x16x16 2>&1 | FileCheck %s --check-prefix=SLICE
 // RUN: not %rocfuse-opt %s --rocfuse-plan-kernels=matrix-op=8x8x4 2>&1 | FileCheck %s --check-prefix=UNKNOWN
-// RUN: not %rocfuse-opt %s --rocfuse-plan-kernels=tile-m=128,tile-n=128,tile-k=64,max-lds-bytes=40000 2>&1 | FileCheck %s --check-prefix=MAXLDS
+// RUN: not %rocfuse-opt %s --rocfuse-plan-kernels=tile-m=128,tile-n=128,tile-k=64,loop-form=fused,stages=1,max-lds-bytes=40000 2>&1 | FileCheck %s --check-prefix=MAXLDS
 // RUN: not %rocfuse-opt %s --rocfuse-plan-kernels=tile-m=128,tile-n=64,waves-m=2,waves-n=2,max-registers=90 2>&1 | FileCheck %s --check-prefix=MAXREG
 // RUN: not %rocfuse-opt %s --rocfuse-plan-kernels=min-waves-per-simd=9 2>&1 | FileCheck %s --check-prefix=MINWAVES
 // RUN: not %rocfuse-opt %s --rocfuse-plan-kernels=tile-m=64,split-k=4 2>&1 | FileCheck %s --check-prefix=SPLITK

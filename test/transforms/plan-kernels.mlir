@@ -1,5 +1,5 @@
 // One plan for all GEMMs of a kernel: what is not pinned is chosen, what is pinned stays, and the account adds up.
-// RUN: %rocfuse-opt %s --rocfuse-plan-kernels=tile-m=128,tile-n=64,tile-k=64,waves-m=2,waves-n=2,matrix-op=32x32x8 | FileCheck %s
+// RUN: %rocfuse-opt %s --rocfuse-plan-kernels=tile-m=128,tile-n=64,tile-k=64,waves-m=2,waves-n=2,matrix-op=32x32x8,stages=1 | FileCheck %s
 // RUN: %rocfuse-opt %s --rocfuse-plan-kernels=matrix-op=16x16x16,tile-k=32 | FileCheck %s --check-prefix=PART
 // RUN: %rocfuse-opt %s --rocfuse-plan-kernels | FileCheck %s --check-prefix=FREE
 // RUN: %rocfuse-opt %s --rocfuse-plan-kernels=max-lds-bytes=12000,min-waves-per-simd=2 | FileCheck %s --check-prefix=LIMIT

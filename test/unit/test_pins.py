@@ -138,7 +138,7 @@ def test_conflicts_are_named_where_nothing_fits(module):
     with pytest.raises(CompileError) as error:
         decide(module, "v1:n256,m256", perf_config="v1:m128,s3,k64", stages=2)
     assert error.value.message.startswith(
-        "rocfuse-plan-kernels: 128x(256+256)x64: lds 163840 B > 65536 B on gfx942; try"
+        "rocfuse-plan-kernels: 128x(256+256)x64: lds 98304 B > 65536 B on gfx942; try"
     )
     assert error.value.notes[-1] == (
         "pinned: tile-m=128 by perf-config (rocfuse.config says 256), tile-n=256 by rocfuse.config, "
