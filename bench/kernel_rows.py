@@ -243,17 +243,22 @@ def _triton_variant(name: str, flags: Sequence[str]) -> Path:
 
 def simulated(row: Row, hsaco: bytes, contract: dict[str, Any], workgroups: int) -> Row:
     """The row with the counters of the first workgroups of its grid."""
+    arrays = random_inputs(contract)
+    result = simulate(hsaco, contract, arrays, workgroups=range(workgroups))
+    ratio = right(row.work, arrays, result, contract)
+    return counted(replace(row, error=ratio, faults=float(len(result.faults))), result, workgroups)
+
+
+def random_inputs(contract: Mapping[str, Any]) -> list[np.ndarray]:
+    """An array of f16 for each input: a long random period, repeated, as drawing all of a large weight takes long."""
     arguments = {one["name"]: one for one in contract["kernels"][0]["args"]}
     rng = np.random.default_rng(0)
-    arrays = {}
+    arrays = []
     for name in contract["inputs"]:
-        # a long random period, repeated: making all of a large weight at random takes longer than the simulation
         period = (0.3 * rng.standard_normal(1_000_003, np.float32)).astype(np.float16)
         shape = arguments[name]["shape"]
-        arrays[name] = np.resize(period, math.prod(shape)).reshape(shape)
-    result = simulate(hsaco, contract, list(arrays.values()), workgroups=range(workgroups))
-    ratio = right(row.work, list(arrays.values()), result, contract)
-    return counted(replace(row, error=ratio, faults=float(len(result.faults))), result, workgroups)
+        arrays.append(np.resize(period, math.prod(shape)).reshape(shape))
+    return arrays
 
 
 def counted(row: Row, result: SimulationResult, workgroups: int) -> Row:

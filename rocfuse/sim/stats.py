@@ -89,10 +89,11 @@ def _hot_loop(steps: Sequence[Step], totals: Totals) -> dict[str, Any] | None:
         return None
     _, first, last = best
     body = dict.fromkeys(CATEGORIES, 0)
-    cycles = conflicts = 0
+    cycles = conflicts = lds_bytes = 0
     trips = max(int(totals.counts[last]), 1)
     for at in range(first, last + 1):
         body[steps[at].category] += 1
+        lds_bytes += int(totals.lds[at, 0]) if steps[at].category in ("lds_read", "lds_write") else 0
         conflicts += int(totals.lds[at, 1])
         if steps[at].category == "matrix":
             cycles += int(steps[at].detail)
@@ -102,6 +103,7 @@ def _hot_loop(steps: Sequence[Step], totals: Totals) -> dict[str, Any] | None:
         "trips": int(totals.counts[last]),
         "instructions": body,
         "matrix_cycles": cycles,
+        "lds_bytes_per_trip": lds_bytes / trips,
         "bank_conflict_cycles_per_trip": conflicts / trips,
     }
 

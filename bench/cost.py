@@ -1,0 +1,195 @@
+"""The cost model against what the simulator counts: python bench/cost.py [--json] [--layers=N] [--each=N]
+
+For some layers a spread of the plans that the search accepts is compiled, and one workgroup of each runs in the
+simulator. Of the K loop's trips the simulator gives matrix cycles, instructions (each takes its SIMD's issue slot for 4
+cycles) and LDS cycles (bytes at the full rate, and bank conflicts). Judged are
+
+- predicted matrix, issue and LDS cycles of a K tile: the median error of each is at most 15 %;
+- the order: rank correlation of the loop time that the three predict with the one that they give when counted, at
+  least 0.8 (a K tile takes the longest of them, in the model's batches of workgroups);
+- the choice: by that count at most 5 % slower than the best plan of its layer.
+
+The model's own loop time also has what cannot be counted, waits for memory and at barriers; its correlation is shown.
+Nothing ran on a GPU. Exit code 1 when a bar does not hold.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from mlir import ir
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from bench.kernel_rows import Layer, Work, program, random_inputs
+from rocfuse.analysis.cost import Cost, Step
+from rocfuse.analysis.perf_config import format as perf_config
+from rocfuse.analysis.search import Candidate
+from rocfuse.codegen.contract import build_contract
+from rocfuse.codegen.link import link
+from rocfuse.compiler import generate
+from rocfuse.dialect import MULTI_GEMM, create_context, walk
+from rocfuse.fused_kernel import read_kernel
+from rocfuse.passes import PassContext
+from rocfuse.pipeline import Pipeline, default_pipeline, run_pipeline
+from rocfuse.sim import simulate
+from rocfuse.targets import GFX942 as TARGET
+from rocfuse.transforms.plan_kernels import Decision, PlanKernels
+
+LAYERS = (
+    Work(Layer("SD 2.1", 1280, 320, "geglu", True), "kn", 4096),
+    Work(Layer("SDXL", 5120, 1280, "geglu", True), "nk", 1024),
+    Work(Layer("Llama-2-7B", 11008, 4096, "swiglu", False), "kn", 1024),
+    Work(Layer("Llama-3-8B", 14336, 4096, "swiglu", False), "nk", 4096),
+)
+MOST_ERROR, LEAST_CORRELATION, MOST_REGRET = 0.15, 0.8, 0.05
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Cycles of a K tile: matrix and issue of one wave, LDS of the workgroup."""
+
+    matrix: float
+    issue: float
+    lds: float
+
+
+@dataclass(frozen=True)
+class Row:
+    """One plan of one layer, predicted and counted."""
+
+    layer: str
+    config: str
+    chosen: bool
+    predicted: Counts
+    counted: Counts
+    predicted_loop: float  # cycles of the busiest compute unit
+    counted_loop: float
+    model_loop: float  # with waits
+
+
+def decide(text: str) -> Decision:
+    """The planner's decision about the one kernel of a program."""
+    module = ir.Module.parse(text, context=create_context())
+    elements = default_pipeline({}).elements
+    before = [getattr(one, "name", "") for one in elements].index(PlanKernels.name)
+    run_pipeline(module, Pipeline(elements[:before]), PassContext(TARGET))
+    (op,) = walk(module, MULTI_GEMM)
+    return PlanKernels().decide(read_kernel(op.parent), PassContext(TARGET))
+
+
+def predicted(step: Step) -> Counts:
+    """What the model says of a K tile."""
+    return Counts(step.matrix_cycles, step.instructions * TARGET.issue_cycles, step.lds_cycles)
+
+
+def counted(work: Work, config: str, stages: int, waves: int) -> Counts | None:
+    """What one workgroup does in the loop, by K tile; None where the kernel has no loop."""
+    code = generate(program(work, 2), options={"rocfuse-plan-kernels": {"perf-config": config}})
+    hsaco = link(code.obj)
+    contract = build_contract(code.facts, hsaco, TARGET)
+    result = simulate(hsaco, contract, random_inputs(contract), workgroups=range(1))
+    (stats,) = result.stats["kernels"].values()
+    loop = stats["loop"]
+    if not loop or not loop["matrix_cycles"]:
+        return None
+    lds = loop["lds_bytes_per_trip"] / TARGET.lds_bytes_per_cycle_per_cu + loop["bank_conflict_cycles_per_trip"]
+    issue = sum(loop["instructions"].values()) * TARGET.issue_cycles
+    return Counts(loop["matrix_cycles"] / stages, issue / stages, lds * waves / stages)
+
+
+def loop_cycles(one: Counts, cost: Cost, waves: int) -> float:
+    """The busiest compute unit's loops at the longest of the three, in the batches of the model."""
+    batches = [(cost.resident, cost.rounds // cost.resident), (cost.rounds % cost.resident, 1)]
+    tiles = sum(part.tiles for part in cost.ranges)
+    total = 0.0
+    for size, times in batches:
+        on_simd = math.ceil(size * waves / TARGET.simds_per_cu)
+        total += times * tiles * max(on_simd * one.matrix, on_simd * one.issue, size * one.lds)
+    return total
+
+
+def spread(accepted: Sequence[Candidate], count: int) -> list[Candidate]:
+    """`count` of them, evenly spread over the order by predicted time."""
+    ranked = sorted(accepted, key=lambda one: one.cost.busy)
+    return [ranked[at * (len(ranked) - 1) // (count - 1)] for at in range(count)]
+
+
+def rows(work: Work, each: int) -> Iterator[Row]:
+    """The chosen plan of a layer and a spread of the others."""
+    decision = decide(program(work, 2))
+    accepted = [one for one in decision.results if isinstance(one, Candidate)]
+    (chosen,) = (one for one in accepted if one.tiling == decision.chosen.tiling)
+    for one in dict.fromkeys([chosen, *spread(accepted, each)]):
+        tiling = one.tiling
+        config = perf_config(tiling, one.plan.group_m)
+        counts = counted(work, config, tiling.stages, tiling.waves)
+        if counts is None:
+            continue
+        name = f"{work.layer.name} {work.m}x{work.layer.n}x{work.layer.k} {work.layout}"
+        model = predicted(one.cost.ranges[0].step)
+        loops = [loop_cycles(which, one.cost, tiling.waves) for which in (model, counts)]
+        yield Row(name, config, one is chosen, model, counts, *loops, one.cost.loop)
+
+
+def correlation(pairs: Sequence[tuple[float, float]]) -> float:
+    """Spearman's: Pearson's of the ranks, equal values sharing theirs."""
+    ranks = []
+    for values in zip(*pairs, strict=True):
+        order = np.unique(np.asarray(values), return_inverse=True)[1]
+        count = np.bincount(order)
+        ranks.append((np.cumsum(count) - (count - 1) / 2)[order])
+    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
+
+
+def judge(found: Sequence[Row]) -> Iterator[tuple[str, float, float, bool]]:
+    """(figure, value, bar, holds) of everything that is judged."""
+    for part in ("matrix", "issue", "lds"):
+        errors = [abs(getattr(r.predicted, part) / getattr(r.counted, part) - 1) for r in found]
+        yield f"{part} cycles, median error", float(np.median(errors)), MOST_ERROR, np.median(errors) <= MOST_ERROR
+    layers = list(dict.fromkeys(row.layer for row in found))
+    for layer in layers:
+        own = [row for row in found if row.layer == layer]
+        waits = correlation([(row.model_loop, row.counted_loop) for row in own])
+        yield f"{layer}: the same with waits, not judged", waits, -1.0, True
+        value = correlation([(row.predicted_loop, row.counted_loop) for row in own])
+        yield f"{layer}: rank correlation of {len(own)} plans", value, LEAST_CORRELATION, value >= LEAST_CORRELATION
+        chosen = next(row for row in own if row.chosen)
+        regret = chosen.counted_loop / min(row.counted_loop for row in own) - 1
+        yield f"{layer}: the choice over the best", regret, MOST_REGRET, regret <= MOST_REGRET
+
+
+def main() -> int:
+    """Run the sweep and print what holds."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", action="store_true", help="print every row as JSON")
+    parser.add_argument("--layers", type=int, default=len(LAYERS), help="how many layers (default %(default)s)")
+    parser.add_argument("--each", type=int, default=20, help="plans of a layer, 2 or more (default %(default)s)")
+    arguments = parser.parse_args()
+    found: list[Row] = []
+    for work in LAYERS[: arguments.layers]:
+        for row in rows(work, max(arguments.each, 2)):
+            found.append(row)
+            pairs = zip(asdict(row.predicted).items(), asdict(row.counted).values(), strict=True)
+            text = ", ".join(f"{name} {model:.0f}/{count:.0f}" for (name, model), count in pairs)
+            loops = f"loop {row.predicted_loop:.0f}/{row.counted_loop:.0f}"
+            print(f"{row.layer}  {row.config}  {text}, {loops}{'  chosen' * row.chosen}", file=sys.stderr)
+    verdicts = list(judge(found))
+    if arguments.json:
+        print(json.dumps([asdict(row) for row in found], indent=2))
+    else:
+        print(f"{len(found)} plans; predicted / counted, no GPU involved")
+        for figure, value, bar, holds in verdicts:
+            print(f"{'holds' if holds else 'FAILS'}  {figure}: {value:.3f} (bar {bar})")
+    return 0 if all(holds for *_, holds in verdicts) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
