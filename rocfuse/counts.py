@@ -19,8 +19,6 @@ from rocfuse.diagnostics import CompileError
 from rocfuse.sim.launch import DTYPES
 from rocfuse.targets import Target
 
-_ISSUE_CYCLES = 4  # a 16-lane SIMD issues one instruction of a 64-lane wave in 4 cycles [CDNA3 ISA guide]
-_FILL_BYTES_PER_CYCLE = 64  # from L2 to a compute unit [CDNA3 white paper]
 _PERIOD = 1_000_003  # elements of random data, repeated: no power of two, so that rows of an array differ
 
 
@@ -63,17 +61,17 @@ def counted(stats: Mapping[str, Any], entry: Mapping[str, Any], target: Target) 
     lds = stats["lds"]
     lds_cycles = (lds["read_bytes"] + lds["write_bytes"]) / (target.lds_banks * target.lds_bank_bytes)
     lds_cycles += lds["bank_conflict_cycles"]
-    fill = sum(one["bytes"] for one in stats["global"]) / _FILL_BYTES_PER_CYCLE
+    fill = sum(one["bytes"] for one in stats["global"]) / target.fill_bytes_per_cycle_per_cu
     total = dict.fromkeys(("matrix", "issue", "lds", "memory", "cycles"), 0.0)
     for held, times in _batches(entry, waves, target):
         on_simd = -(-held * waves // target.simds_per_cu)
         busy = {
             "matrix": on_simd * matrix,
-            "issue": on_simd * instructions * _ISSUE_CYCLES,
+            "issue": on_simd * instructions * target.issue_cycles,
             "lds": held * lds_cycles,
             "memory": held * fill,
         }
-        exposed = busy["matrix"] + others * _ISSUE_CYCLES
+        exposed = busy["matrix"] + others * target.issue_cycles
         for name, cycles in {**busy, "cycles": max(exposed, *busy.values())}.items():
             total[name] += times * cycles
     return Counted(**{name: math.ceil(cycles) for name, cycles in total.items()})

@@ -111,7 +111,8 @@ class PlanCommand(Command):
         return [(kernel, planner.decide(kernel, context)) for kernel in kernels]
 
     def _produce(self, module: ir.Module, chunk: Chunk, pipeline: Pipeline, observer: Observer) -> dict[str, bytes]:
-        from rocfuse.plan_report import report, text
+        from rocfuse.plan_report import report
+        from rocfuse.plan_text import text
 
         target = get_target(self.arguments.target)
         decisions = [decision for _, decision in self._plan(module, pipeline, observer)]

@@ -20,7 +20,7 @@ from rocfuse.opt import Chunk
 from rocfuse.opt_arguments import Parser, parse_with_passes
 from rocfuse.pipeline import Pipeline, parse_options
 from rocfuse.plan import NOT_OFFERED, PLANNER, PlanCommand
-from rocfuse.targets import Target, get_target
+from rocfuse.targets import get_target
 
 if TYPE_CHECKING:
     from mlir import ir
@@ -92,19 +92,17 @@ class Trial:
         return [str(self.counted.cycles), self.counted.bound, str(self.model), self.line]
 
 
-def candidates(decision: Decision, target: Target) -> list[Trial]:
+def candidates(decision: Decision) -> list[Trial]:
     """What fits, in the order of the model's preference: its own choice first."""
-    from rocfuse.analysis import cost as costs
     from rocfuse.analysis import perf_config
-    from rocfuse.analysis.tiling import Plan
+    from rocfuse.analysis.search import Candidate
 
-    problem, chosen = decision.problem, decision.chosen.tiling
+    chosen = decision.chosen.tiling
     trials = []
-    for plan in decision.results:
-        if isinstance(plan, Plan):
-            model = costs.cost(problem, plan.tiling, target).total
-            group_m = decision.pins.group_m or costs.group_rows(problem, plan, target)
-            trials.append((plan.tiling != chosen, model, Trial(perf_config.format(plan.tiling, group_m), model)))
+    for one in decision.results:
+        if isinstance(one, Candidate):
+            line, model = perf_config.format(one.tiling, one.plan.group_m), one.cost.total
+            trials.append((one.tiling != chosen, model, Trial(line, model)))
     return [trial for _, _, trial in sorted(trials, key=lambda one: one[:2])]
 
 
@@ -158,7 +156,7 @@ class TuneCommand(PlanCommand):
         lines: list[str] = []
         for kernel, decision in self._plan(module, pipeline, observer):
             key = kernel_key(kernel, target)
-            trials = candidates(decision, target)
+            trials = candidates(decision)
             if self.arguments.perf_config is None:
                 trials = [
                     self._count(chunk, key, decision.name, one, observer) for one in trials[: self.arguments.best_of]

@@ -1,5 +1,5 @@
 // GEMMs of different k: a loop over the whole tiles of each, and its own masked tile, at which its arrays end.
-// DEFINE: %{plan} = tile-m=64,tile-n=64,tile-k=32,waves-m=2,waves-n=2,matrix-op=32x32x8,schedule=interleaved
+// DEFINE: %{plan} = tile-m=64,tile-n=64,tile-k=32,waves-m=2,waves-n=2,matrix-op=32x32x8,schedule=interleaved,stages=1
 // RUN: %rocfuse-opt %S/../transforms/plan-kernels-different-k.mlir --rocfuse-plan-kernels=%{plan} --rocfuse-lower-to-gpu -o %t.mlir
 // RUN: FileCheck %s < %t.mlir
 // RUN: %rocfuse-opt %t.mlir --rocfuse-pipeline-loop | FileCheck %s --check-prefix=PIPELINED
@@ -20,5 +20,5 @@
 //       PIPELINED: "rocfuse.global_read"({{.*}} {masked = 1 : i64, operand = 0
 //   PIPELINED-NOT: scf.for
 //       PIPELINED: "rocfuse.begin_range"
-//       PIPELINED: scf.for %{{.*}} = %c64{{.*}} to %c192{{.*}} step %c32
+//       PIPELINED: scf.for %{{.*}} = %c0{{.*}} to %c4{{.*}} step %c1
 //       PIPELINED: "rocfuse.global_read"({{.*}} {masked = 1 : i64, operand = 2
