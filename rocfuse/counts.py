@@ -59,7 +59,7 @@ def counted(stats: Mapping[str, Any], entry: Mapping[str, Any], target: Target) 
     instructions = sum(stats["instructions"].values()) / waves
     others = instructions - stats["instructions"]["matrix"] / waves
     lds = stats["lds"]
-    lds_cycles = (lds["read_bytes"] + lds["write_bytes"]) / (target.lds_banks * target.lds_bank_bytes)
+    lds_cycles = (lds["read_bytes"] + lds["write_bytes"]) / target.lds_bytes_per_cycle_per_cu
     lds_cycles += lds["bank_conflict_cycles"]
     fill = sum(one["bytes"] for one in stats["global"]) / target.fill_bytes_per_cycle_per_cu
     total = dict.fromkeys(("matrix", "issue", "lds", "memory", "cycles"), 0.0)

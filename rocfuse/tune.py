@@ -94,16 +94,10 @@ class Trial:
 
 def candidates(decision: Decision) -> list[Trial]:
     """What fits, in the order of the model's preference: its own choice first."""
-    from rocfuse.analysis import perf_config
-    from rocfuse.analysis.search import Candidate
+    from rocfuse.analysis import perf_config, search
 
-    chosen = decision.chosen.tiling
-    trials = []
-    for one in decision.results:
-        if isinstance(one, Candidate):
-            line, model = perf_config.format(one.tiling, one.plan.group_m), one.cost.total
-            trials.append((one.tiling != chosen, model, Trial(line, model)))
-    return [trial for _, _, trial in sorted(trials, key=lambda one: one[:2])]
+    found = search.ranked(decision.results)
+    return [Trial(perf_config.format(one.tiling, one.plan.group_m), round(one.cost.total)) for one in found]
 
 
 def best(trials: Sequence[Trial], location: str) -> Trial:

@@ -144,6 +144,13 @@ def choose(results: Iterable[Result]) -> Candidate | None:
     return min(equal, key=lambda one: (one.cost.requested_bytes, *_rank(one)))
 
 
+def ranked(results: Iterable[Result]) -> list[Candidate]:
+    """The plans that fit: the choice, then the others from the fewest cycles on."""
+    fitting = sorted((one for one in results if isinstance(one, Candidate)), key=_rank)
+    chosen = choose(fitting)
+    return sorted(fitting, key=lambda one: one is not chosen)
+
+
 def _rank(one: Candidate) -> tuple[float, float, int]:
     """Fewest cycles; then, where memory takes them all, the least work; then the largest tile."""
     tiling = one.plan.tiling

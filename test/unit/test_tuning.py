@@ -14,6 +14,7 @@ from test_pins import fused
 
 import rocfuse
 from rocfuse import gen
+from rocfuse.analysis import perf_config
 from rocfuse.compiler import lower
 from rocfuse.diagnostics import UsageError
 from rocfuse.dialect import MULTI_GEMM, create_context, walk
@@ -21,6 +22,8 @@ from rocfuse.fused_kernel import read_kernel
 from rocfuse.passes import PassContext
 from rocfuse.pipeline import parse_pipeline, run_pipeline
 from rocfuse.targets import GFX942
+from rocfuse.transforms.plan_kernels import PlanKernels
+from rocfuse.tune import candidates
 from rocfuse.tuning_db import HEADER, TuningDb, read, read_or_new
 from rocfuse.tuning_key import combine_text, kernel_key
 
@@ -236,6 +239,16 @@ def test_a_recorded_kernel_computes_what_it_should(tmp_path, line):
     # and the line of a contract, given as an option, is the same kernel
     again = rocfuse.compile(source, options={"rocfuse-plan-kernels": {"perf-config": code.plan["perf_config"]}})
     assert again.hsaco == code.hsaco
+
+
+def test_the_models_choice_is_the_first_candidate():
+    module = fused()
+    (op,) = walk(module, MULTI_GEMM)
+    decision = PlanKernels().decide(read_kernel(op.parent), PassContext())
+    first, *others = candidates(decision)
+    assert first.line == perf_config.format(decision.chosen.tiling, decision.chosen.group_m)
+    assert len({one.line for one in others} | {first.line}) == 1 + len(others) > 10
+    assert [one.model for one in others] == sorted(one.model for one in others)
 
 
 def test_compile_says_that_a_recorded_choice_does_not_fit(tmp_path):
