@@ -8,10 +8,9 @@ from importlib import resources
 from pathlib import Path
 
 from mlir import ir
-from mlir._mlir_libs import _mlir
 from mlir.dialects import irdl, vector
 
-_mlir.globals.append_dialect_search_prefix("rocfuse.bindings")
+import rocfuse.bindings  # noqa: F401  (before any op is looked at)
 
 MULTI_GEMM = "rocfuse.multi_gemm"
 GEMM = "rocfuse.gemm"
@@ -29,6 +28,7 @@ def dialect_path() -> Path:
 def create_context() -> ir.Context:
     """A context that knows the upstream dialects and rocfuse's."""
     context = ir.Context()
+    context.enable_multithreading(False)  # a module is one kernel: threads cost more than they bring
     with context, ir.Location.unknown():
         irdl.load_dialects(ir.Module.parse(dialect_path().read_text()))
     return context

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar, cast
 
 from mlir import ir
 from mlir.dialects import amdgpu, arith, gpu, memref, rocdl, scf, vector
@@ -16,6 +18,8 @@ from rocfuse.lowering.memory import Resource, joined, masked_vector, stream_vect
 from rocfuse.lowering.steps import number
 from rocfuse.passes import Pass, PassContext, register
 from rocfuse.plan_attributes import KernelPlan, read_plan
+
+_Made = TypeVar("_Made")
 
 
 @register
@@ -47,6 +51,7 @@ class _Lowering:
     def __init__(self, func: ir.Operation, plan: KernelPlan) -> None:
         self.func, self.plan = func, plan
         self.block = func.regions[0].blocks[0]
+        self.made: dict[tuple[str | int, ...], object] = {}
         self.resources: dict[ir.Value, Resource] = {}
         self.steps: dict[str, Callable[[ir.Operation], list[ir.Value]]] = {
             "rocfuse.global_read": self._global_read,
@@ -65,6 +70,8 @@ class _Lowering:
         }
 
     def run(self) -> None:
+        # the lane's terms stand before everything else, each once: prologue, loop and epilogue share them
+        self.entry = ir.InsertionPoint(self.block.operations[0])
         with ir.InsertionPoint.at_block_begin(self.block):
             i32 = ir.IntegerType.get_signless(32)
             thread = arith.index_cast(i32, gpu.thread_id(gpu.Dimension.x))
@@ -109,12 +116,19 @@ class _Lowering:
         flat = ir.MemRefType.get([kind.shape[0] * kind.shape[1]], kind.element_type, memory_space=kind.memory_space)
         return memref.view(flat, op.operands[0], op.operands[1], [])
 
+    def _once(self, key: tuple[str | int, ...], build: Callable[[], _Made]) -> _Made:
+        """What `build` makes of the lane's number, made at the kernel's entry when it is first asked for."""
+        if key not in self.made:
+            with self.entry:
+                self.made[key] = build()
+        return cast(_Made, self.made[key])
+
     def _global_read(self, op: ir.Operation) -> list[ir.Value]:
         operand, part = number(op, "operand"), number(op, "part")
         view, row0, k0 = op.operands
         resource = self.resources[view]
         copy = self.plan.copies[operand]
-        row, k = self.lanes.unit(operand, part)
+        row, k = self._once(("unit", operand, part), lambda: self.lanes.unit(operand, part))
         along_k, k_stride = copy.along == "k", resource.strides[1]
         loads = []
         for load in range(copy.loads):
@@ -132,7 +146,7 @@ class _Lowering:
         operand, part = number(op, "operand"), number(op, "part")
         unit, buffer = op.operands
         copy = self.plan.copies[operand]
-        row, k = self.lanes.unit(operand, part)
+        row, k = self._once(("unit", operand, part), lambda: self.lanes.unit(operand, part))
         element = ir.VectorType(unit.type).element_type
         kind = ir.VectorType.get([copy.unit_k], element)
         for i in self.lanes.unit_rows(operand):
@@ -141,7 +155,7 @@ class _Lowering:
                 value = vector.from_elements(kind, elements)
             else:
                 value = vector.shape_cast(kind, unit)
-            index = self.lanes.lds_index(operand, row, k, i)
+            index = self._once(("write", operand, part, i), partial(self.lanes.lds_index, operand, row, k, i))
             write_vector(value, buffer, index)
         return []
 
@@ -205,7 +219,8 @@ class _Lowering:
 
     def _fragment_read(self, op: ir.Operation) -> list[ir.Value]:
         operand = number(op, "operand")
-        index = self.lanes.fragment(operand, number(op, "block"), number(op, "k_slice"))
+        block, k_slice = number(op, "block"), number(op, "k_slice")
+        index = self._once(("read", operand, block, k_slice), lambda: self.lanes.fragment(operand, block, k_slice))
         kind = ir.VectorType(op.result.type)
         return [vector.load(kind, op.operands[0], [ix.to_index(index)], alignment=16)]
 

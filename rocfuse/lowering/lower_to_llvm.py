@@ -13,13 +13,14 @@ from rocfuse.passes import Pass, PassContext, register
 
 # Inside the gpu.module: loops to branches, addresses to arithmetic, amdgpu and gpu ops to ROCDL; then what remains.
 # Math is kept out of convert-gpu-to-rocdl, which would turn it into calls of a device library: LLVM has intrinsics.
+# What canonicalize would fold, LLVM folds.
 _PIPELINE = (
-    "builtin.module(gpu.module(canonicalize,cse,loop-invariant-code-motion,expand-strided-metadata,convert-scf-to-cf,"
+    "builtin.module(gpu.module(cse,loop-invariant-code-motion,expand-strided-metadata,convert-scf-to-cf,"
     "lower-affine,arith-expand,convert-amdgpu-to-rocdl{{chipset={chip}}},"
     "convert-gpu-to-rocdl{{chipset={chip} runtime=HIP use-bare-ptr-memref-call-conv=true "
     "allowed-dialects=arith,cf,func,memref,vector}}),"
     "convert-vector-to-llvm,convert-ub-to-llvm,convert-math-to-llvm,convert-cf-to-llvm,convert-arith-to-llvm,"
-    "canonicalize,cse,reconcile-unrealized-casts)"
+    "cse,reconcile-unrealized-casts)"
 )
 
 

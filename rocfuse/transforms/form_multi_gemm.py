@@ -27,9 +27,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from mlir import ir
-from mlir.dialects import linalg, tensor
+from mlir.dialects import tensor
 from mlir.passmanager import PassManager
 
+from rocfuse.bindings import linalg
 from rocfuse.diagnostics import Refusal
 from rocfuse.dialect import MULTI_GEMM, build_multi_gemm, walk
 from rocfuse.passes import Pass, PassContext, register

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from mlir import ir
-from mlir.dialects import linalg
 
 from rocfuse.analysis.slices import (
     Access,
@@ -18,6 +17,7 @@ from rocfuse.analysis.slices import (
     through_expand,
     through_slice,
 )
+from rocfuse.bindings.linalg import get_indexing_maps
 
 DYNAMIC = ir.ShapedType.get_dynamic_size()
 RESHAPES = ("tensor.expand_shape", "tensor.collapse_shape")
@@ -154,7 +154,7 @@ def structured(op: ir.Operation) -> Structured | None:
     if not op.name.startswith("linalg.") or len(op.regions) != 1 or len(op.results) == 0:
         return None
     blocks = list(op.regions[0].blocks)
-    attrs = linalg.get_indexing_maps(op) if len(blocks) == 1 else None
+    attrs = get_indexing_maps(op) if len(blocks) == 1 else None
     if attrs is None or not all(isinstance(result.type, ir.RankedTensorType) for result in op.results):
         return None
     affine_maps = [attr.value for attr in attrs]
