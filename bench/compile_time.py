@@ -46,9 +46,9 @@ def main() -> int:
 def measure(file: Path, repeat: int) -> dict[str, dict[str, float]]:
     """Medians in milliseconds: kind -> phase -> time."""
     _progress("cold processes")
-    cold = [_child(file, 1)[0] for _ in range(repeat)]
+    cold = [child(file, 1)[0] for _ in range(repeat)]
     _progress("one warm process")
-    warm = _child(file, repeat + 1)[1:]
+    warm = child(file, repeat + 1)[1:]
     _progress("the command")
     commands = [{"total": _command(file)} for _ in range(repeat)]
     return {name: _medians(runs) for name, runs in (("cold", cold), ("warm", warm), ("command", commands))}
@@ -65,11 +65,12 @@ def compilations(file: Path, count: int) -> list[dict[str, float]]:
     text = file.read_text()
     runs: list[dict[str, float]] = []
     for index in range(count):
-        clock = _Clock()
+        clock, busy = _Clock(), time.process_time()
         rocfuse.compile(text, on_stage=clock.enter)
         clock.enter("")
         phases = {"imports": imports if index == 0 else 0.0} | clock.phases
-        runs.append(phases | {"total": sum(phases.values())})
+        busy = (time.process_time() - busy) * 1e3
+        runs.append(phases | {"total": sum(phases.values()), "processor": busy})
     return runs
 
 
@@ -98,7 +99,8 @@ def _medians(runs: Sequence[dict[str, float]]) -> dict[str, float]:
     return {phase: round(statistics.median(run[phase] for run in runs), 1) for phase in runs[0]}
 
 
-def _child(file: Path, count: int) -> list[dict[str, float]]:
+def child(file: Path, count: int) -> list[dict[str, float]]:
+    """The times of `count` compilations of a fresh process; the first one is cold."""
     command = [sys.executable, str(Path(__file__).resolve()), str(file), f"--child={count}"]
     runs: list[dict[str, float]] = json.loads(_run(command))
     return runs

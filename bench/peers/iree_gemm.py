@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 COMPILER = Path(__file__).resolve().parents[2] / "build" / "peers" / "iree" / "bin" / "iree-compile"
+FLAGS = ("--iree-hal-target-device=hip", "--iree-rocm-target=gfx942")
+FLAGS += ("--iree-dispatch-creation-enable-fuse-horizontal-contractions",)
 SILU = """
     %negative = arith.negf %gated : f32
     %power = math.exp %negative : f32
@@ -96,8 +98,7 @@ def compile_product(p: Product, folder: Path) -> dict[str, Any]:
     folder.mkdir(parents=True, exist_ok=True)
     source = folder / "program.mlir"
     source.write_text(program(p))
-    command = [str(COMPILER), str(source), "--iree-hal-target-device=hip", "--iree-rocm-target=gfx942"]
-    command += ["--iree-dispatch-creation-enable-fuse-horizontal-contractions"]
+    command = [str(COMPILER), str(source), *FLAGS]
     command += [f"--iree-hal-dump-executable-files-to={folder}", "-o", str(folder / "out.vmfb")]
     started = time.perf_counter()
     run = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -2,6 +2,7 @@
 
     build/peers/triton/bin/python bench/peers/triton_gemm.py FOLDER            every configuration of the sweep
     build/peers/triton/bin/python bench/peers/triton_gemm.py FOLDER --name=N --gelu --bias    one of them
+    build/peers/triton/bin/python bench/peers/triton_gemm.py FOLDER --name=N --clock=6    only how long each of 6 takes
 
 Each configuration is written as NAME.hsaco and NAME.json; one that does not compile has an "error" in its .json.
 """
@@ -140,17 +141,31 @@ def write(folder, name, config, gelu, bias):
     print(name, facts.get("error", "ok"), flush=True)
 
 
+def clock(config, gelu, bias, count):
+    """[wall seconds, processor seconds] of each of `count` compilations in this process; nothing is cached."""
+    times = []
+    for _ in range(count):
+        wall, busy = time.perf_counter(), time.process_time()
+        compile_config(config, gelu, bias)
+        times.append([time.perf_counter() - wall, time.process_time() - busy])
+    return times
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--name", help="only this configuration")
     parser.add_argument("--gelu", action="store_true", help="gelu with erf instead of silu")
     parser.add_argument("--bias", action="store_true", help="add a bias to both products")
+    parser.add_argument("--clock", type=int, metavar="COUNT", help="compile that often, print the times as JSON")
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
     chosen = [config for config in sweep() if arguments.name in (None, config.name)]
     if not chosen:
         sys.exit(f"error: no configuration {arguments.name}")
+    if arguments.clock:
+        print(json.dumps(clock(chosen[0], arguments.gelu, arguments.bias, arguments.clock)))
+        return
     suffix = "_gelu" * arguments.gelu + "_bias" * arguments.bias
     for config in chosen:
         write(arguments.folder, config.name + suffix, config, arguments.gelu, arguments.bias)
