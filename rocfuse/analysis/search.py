@@ -1,17 +1,16 @@
 """The plans that are tried for a kernel, and the choice among those that fit. Pure: no MLIR.
 
-The search has two levels. First every geometry (tile, waves, instruction) with one schedule, stage and loop form;
-then, for the best geometries, every other schedule, number of stages and loop form. A pin replaces a field of every
-candidate.
+The search has three levels: every geometry (tile-m, tile-n, waves, instruction) with the usual tile-k, schedule, stages
+and loop form; other tile-k of the best geometries; every schedule, number of stages and loop form of the best of both.
+A pin replaces a field of every candidate.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 from rocfuse.analysis.cost import Cost, cost, group_rows
@@ -24,10 +23,12 @@ _TILES = (
     *((256, 128), (128, 256), (256, 64), (128, 128), (128, 64), (64, 256), (64, 128), (64, 64)),
     *((32, 256), (32, 128), (32, 64), (32, 32), (16, 256), (16, 128), (16, 64), (16, 32), (16, 16)),
 )
-_TILE_K = (64, 32, 128)
+_TILE_K = (64, 32, 128)  # the usual one first
 _WAVES = (8, 4, 2, 1)
-# geometries whose other schedules, stages and loop forms are tried
-_EXPANDED = 6
+# how many of the best go on to the next level
+_OTHER_K, _EXPANDED = 8, 3
+# tiles for a prediction only, with 8 and 4 waves
+_ROUGH = ((256, 256), (256, 128), (128, 128), (128, 64), (64, 64), (32, 64), (16, 64))
 # elements of a wave's tile in one product: 128 accumulators a lane for two products
 _MOST_WAVE_TILE = 4096
 # plans this close to the fastest are equal as far as the model can tell
@@ -65,24 +66,31 @@ def search(
     pins: Mapping[str, Any] | None = None,
     group_m: int | None = None,
 ) -> Found:
-    """Try both levels and choose. `pins` are fields of Tiling."""
+    """Try all levels and choose. `pins` are fields of Tiling."""
+    tried: dict[Tiling, Result] = {}
 
-    attempt = partial(_attempt, problem, target, limits, group_m)
-    first = {tiling: attempt(tiling) for tiling in _pinned(geometries(problem, target), pins or {})}
-    fitting = sorted((one for one in first.values() if isinstance(one, Candidate)), key=_rank)
-    best = [one.tiling for one in fitting[:_EXPANDED]]
-    if problem.gemms > 1:  # loops in sequence need less LDS: what did not fit may
-        best += [one.tiling for one in first.values() if isinstance(one, Rejected) and one.excess][:_EXPANDED]
-    tried = dict(first)
-    for tiling in _pinned((one for geometry in best for one in variants(geometry, problem)), pins or {}):
-        if tiling not in tried:
-            tried[tiling] = attempt(tiling)
+    def attempt(tilings: Iterable[Tiling]) -> None:
+        for tiling in tilings:
+            one = replace(tiling, **pins) if pins else tiling
+            if one not in tried:
+                tried[one] = _attempt(problem, target, limits, group_m, one)
+
+    def best(count: int) -> list[Tiling]:
+        fitting = sorted((one for one in tried.values() if isinstance(one, Candidate)), key=_rank)
+        return [one.tiling for one in fitting[:count]]
+
+    attempt(geometries(problem, target))
+    # what did not fit may with a shorter tile, or with loops in sequence: they need less LDS
+    over = sorted((one for one in tried.values() if isinstance(one, Rejected) and one.excess), key=lambda r: r.excess)
+    close = [one.tiling for one in over]
+    attempt(replace(one, tile_k=k) for one in best(_OTHER_K) + close[:_OTHER_K] for k in _TILE_K[1:])
+    attempt(one for geometry in best(_EXPANDED) + close[:_EXPANDED] for one in variants(geometry, problem))
     return Found(tuple(tried.values()), choose(tried.values()))
 
 
 def rough(problem: Problem, target: Target) -> Candidate | None:
     """The best of the usual geometries, for a prediction only."""
-    usual = (one for one in geometries(problem, target) if one.tile_k == _TILE_K[0] and one.waves in _WAVES[:2])
+    usual = geometries(problem, target, _ROUGH, _WAVES[:2])
     return choose(_attempt(problem, target, None, None, tiling) for tiling in usual)
 
 
@@ -94,15 +102,17 @@ def _attempt(problem: Problem, target: Target, limits: Limits | None, group_m: i
     return Candidate(plan, cost(problem, plan, target))
 
 
-def geometries(problem: Problem, target: Target) -> Iterator[Tiling]:
+def geometries(
+    problem: Problem, target: Target, tiles: Sequence[tuple[int, int]] = _TILES, waves: Sequence[int] = _WAVES
+) -> Iterator[Tiling]:
     """Every tile with the waves and instructions that suit it."""
     form = "fused" if len(set(problem.k_sizes)) == 1 else "sequential"
     together = problem.gemms if form == "fused" else 1
-    for (tile_m, tile_n), tile_k, waves in itertools.product(_TILES, _TILE_K, _WAVES):
+    for (tile_m, tile_n), count in itertools.product(tiles, waves):
         for row in target.matrix_instructions:
-            grid = _wave_grid(tile_m, tile_n, waves, together, row)
-            if grid and (tile_k <= 64 or tile_m <= 32):  # a long tile only where latency counts
-                yield Tiling(tile_m, tile_n, tile_k, *grid, row.name, loop_form=form)
+            grid = _wave_grid(tile_m, tile_n, count, together, row)
+            if grid:
+                yield Tiling(tile_m, tile_n, _TILE_K[0], *grid, row.name, loop_form=form)
 
 
 def variants(tiling: Tiling, problem: Problem) -> Iterator[Tiling]:
@@ -128,10 +138,6 @@ def _wave_grid(tile_m: int, tile_n: int, waves: int, gemms: int, row: MatrixInst
     if wave_m * wave_n > _MOST_WAVE_TILE or (row.m < 32 and min(wave_m, wave_n) >= 64):
         return None
     return waves_m, waves_n
-
-
-def _pinned(tilings: Iterable[Tiling], pins: Mapping[str, Any]) -> list[Tiling]:
-    return list(dict.fromkeys(replace(tiling, **pins) for tiling in tilings))
 
 
 def choose(results: Iterable[Result]) -> Candidate | None:

@@ -105,7 +105,10 @@ def check(problem: Problem, tiling: Tiling, target: Target, limits: Limits | Non
     if isinstance(dealing, str):
         return Rejected(tiling, dealing)
     registers = _registers(problem, tiling, row, dealing, target)
-    chosen = _combine(problem, tiling, registers.total, target, limits)
+    loop = account_of(problem, tiling, target)
+    for rejected in _budget_reasons(tiling, loop, registers.total, target, limits):
+        return rejected
+    chosen = _combine(problem, tiling, loop, registers.total, target, limits)
     registers = replace(registers, copies=registers.copies + chosen.held_registers)
     lds = account(_tiles(problem, tiling), tiling.stages, target.lds_granule_bytes, chosen.buffers)
     for rejected in _budget_reasons(tiling, lds, registers.total, target, limits):
@@ -116,9 +119,10 @@ def check(problem: Problem, tiling: Tiling, target: Target, limits: Limits | Non
     return Plan(tiling, row, operands, names, dealing, chosen, lds, registers, have)
 
 
-def _combine(problem: Problem, tiling: Tiling, registers: int, target: Target, limits: Limits) -> Combine:
+def _combine(
+    problem: Problem, tiling: Tiling, loop: LdsAccount, registers: int, target: Target, limits: Limits
+) -> Combine:
     """How the combine reads and writes. Its LDS may be more than the loop's where that costs no workgroup of a CU."""
-    loop = account_of(problem, tiling, target)
     held = occupancy(target, registers, loop.allocated_bytes, tiling.waves).workgroups
     most = min(target.lds_bytes_per_workgroup, target.lds_bytes_per_cu // max(held, 1))
     if limits.lds_bytes is not None:
