@@ -11,13 +11,22 @@ from rocfuse.analysis.copies import LDS_ACCESS_BYTES, Copy, Dealing, Tile, plan_
 from rocfuse.analysis.lds import LdsAccount, account
 from rocfuse.analysis.operands import ELEMENT_BYTES, access_vector, contiguous, output_direction, row_dim
 from rocfuse.analysis.problem import Access, Problem
-from rocfuse.analysis.registers import RegisterNeed, budget, most_registers, occupancy, waves_per_simd
+from rocfuse.analysis.registers import (
+    OVERHEAD_REGISTERS,
+    RegisterNeed,
+    budget,
+    most_registers,
+    occupancy,
+    waves_per_simd,
+)
 from rocfuse.analysis.swizzle import LaneSteps, Swizzle, derive
 from rocfuse.targets import MatrixInstruction, Target
 
 MOST_STAGES = 3
 # one K loop with an accumulator for each GEMM, or a loop for each GEMM one after another
 LOOP_FORMS = ("fused", "sequential")
+# the pass behind rocdl.iglp_opt searches: 64 take it 5 s, 128 take it 5 minutes, and it spills
+MOST_IGLP_INSTRUCTIONS = 64
 SCHEDULES = ("plain", "prefetch", "iglp", "interleaved", "ping-pong")
 
 
@@ -207,11 +216,17 @@ def _tile(problem: Problem, tiling: Tiling, access: Access, name: str) -> Tile:
 
 
 def _direction(problem: Problem, access: Access) -> tuple[str, int, int]:
-    """(along, widest vector in elements, bytes an element) of an operand's global loads."""
+    """(along, vector in elements, bytes an element) of an operand's global loads.
+
+    Operands that differ only in their offset take what the worst aligned of them can: dealt alike, they share their
+    addresses in memory and in LDS, which is worth more registers than the wider loads of one are.
+    """
     along = contiguous(problem, access)
     dim = problem.k_dim(access) if along == "k" else row_dim(problem, access)
     size = ELEMENT_BYTES[access.element_type]
-    return along, access_vector(problem, access, dim, LDS_ACCESS_BYTES // size), size
+    kind = (access.role, access.element_type, access.strides)
+    alike = [one for one in problem.operands if (one.role, one.element_type, one.strides) == kind]
+    return along, min(access_vector(problem, one, dim, LDS_ACCESS_BYTES // size) for one in alike), size
 
 
 def _shape_reasons(problem: Problem, tiling: Tiling, row: MatrixInstruction, target: Target) -> Iterator[str]:
@@ -250,8 +265,18 @@ def _shape_reasons(problem: Problem, tiling: Tiling, row: MatrixInstruction, tar
             yield f"ping-pong: need {2 * target.simds_per_cu} waves, have {tiling.waves}"
         if tiling.tile_k // step < 2:
             yield f"ping-pong: need 2 k slices of {step} in tile-k, have {tiling.tile_k // step}"
+    turn = _matrix_instructions(problem, tiling, row)
+    if tiling.schedule == "iglp" and turn > MOST_IGLP_INSTRUCTIONS:
+        yield f"iglp: matrix instructions of a turn {turn} > {MOST_IGLP_INSTRUCTIONS}, which LLVM orders in seconds"
     if tiling.tile_k % step:
         yield f"tile-k: need a multiple of the k slice {step} ({row.name}), have {tiling.tile_k}"
+
+
+def _matrix_instructions(problem: Problem, tiling: Tiling, row: MatrixInstruction) -> int:
+    """Matrix instructions of a wave in one turn of its K loop."""
+    products = problem.gemms if tiling.loop_form == "fused" else 1
+    flop = products * tiling.stages * tiling.tile_m * tiling.tile_n * tiling.tile_k
+    return flop // (row.m * row.n * row.k * max(tiling.waves, 1))
 
 
 def swizzles(plan: Plan, target: Target) -> tuple[Swizzle, ...]:
@@ -299,4 +324,15 @@ def _registers(
     if together == 1 and problem.gemms > 1:
         moved = 2 * moved // len(dealing.copies)
     along = blocks_n if output_direction(problem) == "n" else blocks_m
-    return RegisterNeed(accumulators, fragments, moved, combine_registers(problem, row.accumulator_elements, along))
+    overhead = OVERHEAD_REGISTERS + _schedule_registers(tiling, dealing)
+    combined = combine_registers(problem, row.accumulator_elements, along)
+    return RegisterNeed(accumulators, fragments, moved, combined, overhead)
+
+
+def _schedule_registers(tiling: Tiling, dealing: Dealing) -> int:
+    """What LLVM's own order of the loop (iglp) was seen to take beyond the overhead.
+
+    So it is where units are transposed on their way to LDS: their gathers move between the matrix work.
+    """
+    transposed = any(copy.along == "row" for copy in dealing.copies)
+    return 12 if tiling.schedule == "iglp" and transposed else 0

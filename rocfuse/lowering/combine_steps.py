@@ -17,10 +17,15 @@ from rocfuse.plan_attributes import KernelPlan
 
 
 class CombineSteps:
-    """Lowers each step at the insertion point; `steps` has them by name. `resources` is filled before any is used."""
+    """Lowers each step at the insertion point; `steps` has them by name. `resources` is filled before any is used.
 
-    def __init__(self, plan: KernelPlan, lanes: Lanes, resources: dict[ir.Value, Resource]) -> None:
-        self.plan, self.lanes, self.resources = plan, lanes, resources
+    `early` are a lane's coordinates before the K loops, `later` makes those of the first step after them.
+    """
+
+    def __init__(
+        self, plan: KernelPlan, early: Lanes, later: Callable[[], Lanes], resources: dict[ir.Value, Resource]
+    ) -> None:
+        self.plan, self.early, self.later, self.resources = plan, early, later, resources
         self.tile = (plan.tile_m, plan.tile_n)
         self.along = 1 if plan.along == "n" else 0  # which of (m, n) a lane's consecutive results run along
         self.steps: dict[str, Callable[[ir.Operation], list[ir.Value]]] = {
@@ -34,14 +39,19 @@ class CombineSteps:
             "rocfuse.tile_write": self._tile_write,
         }
 
+    @property
+    def lanes(self) -> Lanes:
+        """The lane's coordinates in a step after the K loops."""
+        return self.later()
+
     def _line(self, op: ir.Operation) -> LineLoad:
         line = self.plan.lines[number(op, "extra")]
         assert line is not None
         return line
 
-    def _line_place(self, line: LineLoad, part: int) -> tuple[ix.Term, bool]:
+    def _line_place(self, lanes: Lanes, line: LineLoad, part: int) -> tuple[ix.Term, bool]:
         """(element of the line, may it be past its end) of this thread's load number `part`."""
-        first = ix.add(ix.mul(self.lanes.thread, line.vector), part * self.plan.threads * line.vector)
+        first = ix.add(ix.mul(lanes.thread, line.vector), part * self.plan.threads * line.vector)
         return first, (part + 1) * self.plan.threads * line.vector > line.extent
 
     def _line_read(self, op: ir.Operation) -> list[ir.Value]:
@@ -50,7 +60,7 @@ class CombineSteps:
         at = 0 if line.direction == "m" else 1
         parts = []
         for part in range(line.parts):
-            place, beyond = self._line_place(line, part)
+            place, beyond = self._line_place(self.early, line, part)
             inside = [ix.less(place, line.extent)] if beyond else []
             index: ix.Term = 0
             if line.direction:
@@ -67,7 +77,7 @@ class CombineSteps:
         line, (unit, buffer) = self._line(op), op.operands
         kind = ir.VectorType.get([line.vector], ir.VectorType(unit.type).element_type)
         for part in range(line.parts):
-            place, beyond = self._line_place(line, part)
+            place, beyond = self._line_place(self.lanes, line, part)
             value = vector.extract(unit, [], [part]) if line.vector > 1 else None
             if value is None:
                 value = vector.from_elements(kind, [vector.extract(unit, [], [part, 0])])

@@ -14,7 +14,7 @@ from rocfuse.dialect import PLAN, walk
 from rocfuse.lowering import index_math as ix
 from rocfuse.lowering.combine_steps import CombineSteps
 from rocfuse.lowering.lanes import Lanes
-from rocfuse.lowering.memory import Resource, joined, masked_vector, stream_vector, write_vector
+from rocfuse.lowering.memory import Resource, joined, masked_elements, masked_k, stream_vector, write_vector
 from rocfuse.lowering.steps import number
 from rocfuse.passes import Pass, PassContext, register
 from rocfuse.plan_attributes import KernelPlan, read_plan
@@ -53,6 +53,8 @@ class _Lowering:
         self.block = func.regions[0].blocks[0]
         self.made: dict[tuple[str | int, ...], object] = {}
         self.resources: dict[ir.Value, Resource] = {}
+        self.later: Lanes | None = None
+        self.scalars: dict[ir.Value, ir.Value] = {}
         self.steps: dict[str, Callable[[ir.Operation], list[ir.Value]]] = {
             "rocfuse.global_read": self._global_read,
             "rocfuse.lds_write": self._lds_write,
@@ -76,7 +78,8 @@ class _Lowering:
             i32 = ir.IntegerType.get_signless(32)
             thread = arith.index_cast(i32, gpu.thread_id(gpu.Dimension.x))
             self.lanes = Lanes(self.plan, thread)
-            self.steps |= CombineSteps(self.plan, self.lanes, self.resources).steps
+            self.wave = rocdl.readfirstlane(i32, ix.value_of(self.lanes.wave))
+            self.steps |= CombineSteps(self.plan, self.lanes, self._combine_lanes, self.resources).steps
         self.views: list[ir.Operation] = []
         found: list[ir.Operation] = []
 
@@ -126,20 +129,24 @@ class _Lowering:
     def _global_read(self, op: ir.Operation) -> list[ir.Value]:
         operand, part = number(op, "operand"), number(op, "part")
         view, row0, k0 = op.operands
+        row0 = self._scalar(row0)
         resource = self.resources[view]
         copy = self.plan.copies[operand]
         row, k = self._once(("unit", operand, part), lambda: self.lanes.unit(operand, part))
         along_k, k_stride = copy.along == "k", resource.strides[1]
+        first = ix.add(ix.mul(ix.add(row0, row), resource.strides[0]), ix.mul(k, k_stride))
+        moving = ix.mul(k0, k_stride)
+        masked = number(op, "masked") and not resource.zero_past_k(self.plan.tile_k)
         loads = []
         for load in range(copy.loads):
-            here = ix.add(k, load * copy.vector if along_k else load)
-            fixed = ix.add(ix.mul(ix.add(row0, row), resource.strides[0]), ix.mul(here, k_stride))
-            moving = ix.mul(k0, k_stride)
-            if number(op, "masked"):
-                at, limit = ix.add(k0, here), resource.sizes[1]
-                loads.append(masked_vector(resource, ix.add(fixed, moving), copy.vector, at, limit, along_k))
-            else:
-                loads.append(stream_vector(resource, fixed, moving, copy.vector))
+            step = load * copy.vector if along_k else load
+            here = ix.add(k0, k, step)
+            fixed = masked_k(resource, first, here) if masked else first
+            # The loads of a unit differ by a constant. Along k it goes to the scalar operand, one sum for all units;
+            # along rows it is a row of memory, and a register each is cheaper than a sum for each load.
+            vector_step, scalar_step = (0, step) if along_k else (step * k_stride, 0)
+            loaded = stream_vector(resource, ix.add(fixed, vector_step), ix.add(moving, scalar_step), copy.vector)
+            loads.append(masked_elements(loaded, here, resource.sizes[1]) if masked and along_k else loaded)
         return [joined(loads, ir.VectorType(op.result.type))]
 
     def _lds_write(self, op: ir.Operation) -> list[ir.Value]:
@@ -168,12 +175,33 @@ class _Lowering:
 
     def _from_wave(self, op: ir.Operation) -> ir.Value:
         """Whether this wave is one of the later ones: a scalar, so that what it selects stays in scalar registers."""
-        wave = rocdl.readfirstlane(ir.IntegerType.get_signless(32), ix.value_of(self.lanes.wave))
-        return arith.cmpi(arith.CmpIPredicate.uge, wave, ix.constant(number(op, "from_wave")))
+        return arith.cmpi(arith.CmpIPredicate.uge, self.wave, ix.constant(number(op, "from_wave")))
 
     def _barrier(self, op: ir.Operation) -> list[ir.Value]:
         amdgpu.lds_barrier()
         return []
+
+    def _scalar(self, origin: ir.Value) -> ir.Value:
+        """A tile's origin, the same in all lanes, in a scalar register, whichever unit LLVM computes it on."""
+        if origin not in self.scalars:
+            with ir.InsertionPoint.after(origin.owner):
+                self.scalars[origin] = rocdl.readfirstlane(origin.type, origin)
+        return self.scalars[origin]
+
+    def _combine_lanes(self) -> Lanes:
+        """The lane's coordinates in the combine, computed there: no register of a K loop holds them.
+
+        The lane's number is a count of the active lanes before it. From the thread's number, or from a count that LLVM
+        knows to be part of it, the coordinates would be computed early.
+        """
+        if self.later is None:
+            i32, i64 = ir.IntegerType.get_signless(32), ir.IntegerType.get_signless(64)
+            active = rocdl.ballot(i64, arith.constant(ir.IntegerType.get_signless(1), 1))
+            low, high = (arith.trunci(i32, arith.shrui(active, arith.constant(i64, bits))) for bits in (0, 32))
+            lane = rocdl.mbcnt_hi(i32, high, rocdl.mbcnt_lo(i32, low, ix.constant(0)))
+            first = ix.shift_left(self.wave, self.plan.wave_lanes.bit_length() - 1)
+            self.later = Lanes(self.plan, ix.add(first, lane))
+        return self.later
 
     def _wait_lds(self, op: ir.Operation) -> list[ir.Value]:
         amdgpu.memory_counter_wait(ds=number(op, "outstanding"))
@@ -199,11 +227,9 @@ class _Lowering:
 
     def _phase_shift(self, op: ir.Operation) -> list[ir.Value]:
         """One barrier more for half of the waves; the branch is on a scalar, so that the others jump over it."""
-        i32 = ir.IntegerType.get_signless(32)
-        wave = rocdl.readfirstlane(i32, ix.value_of(self.lanes.wave))
         half = ix.constant(self.plan.threads // self.plan.wave_lanes // 2)
         predicate = arith.CmpIPredicate.uge if number(op, "half") else arith.CmpIPredicate.ult
-        branch = scf.IfOp(arith.cmpi(predicate, wave, half))
+        branch = scf.IfOp(arith.cmpi(predicate, self.wave, half))
         with ir.InsertionPoint(branch.then_block):
             amdgpu.lds_barrier()
             scf.yield_([])

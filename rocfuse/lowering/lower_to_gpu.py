@@ -116,7 +116,10 @@ class _KernelBuilder:
         self.m0, self.n0 = ix.mul(tile_m, self.plan.tile_m), ix.mul(tile_n, self.plan.tile_n)
         problem = self.problem
         (m,), (n,) = problem.dims("m"), problem.dims("n")
-        self.views = [self._view(one, (row_dim(problem, one), problem.k_dim(one)), batch) for one in self.operands]
+        self.views = [
+            self._view(one, (row_dim(problem, one), problem.k_dim(one)), batch, copy.vector)
+            for one, copy in zip(self.operands, self.plan.copies, strict=True)
+        ]
         extras = [self._view(access, (m, n), batch) for access in problem.extras]
         outputs = [self._view(access, (m, n), batch) for access in problem.outputs]
         self.buffers = [self._buffer(i) for i in range(len(self.operands))]
@@ -137,8 +140,11 @@ class _KernelBuilder:
         grid = Grid(self.problem.size("batch"), tiles_m, tiles_n, self.plan.group_m, self.target.xcds)
         return tile_of(workgroup, grid)
 
-    def _view(self, access: Access, dims: tuple[int, int], batch: ix.Term) -> ir.Value:
-        """A rank-2 view of one batch of an array: its elements along two loop dims."""
+    def _view(self, access: Access, dims: tuple[int, int], batch: ix.Term, width: int | None = None) -> ir.Value:
+        """A rank-2 view of one batch of an array: its elements along two loop dims, `width` of them an access.
+
+        Without a width, the widest that is aligned.
+        """
         sizes, strides = [self.problem.sizes[d] for d in dims], [access.strides[d] for d in dims]
         offset = self._batch_offset(access, batch)
         static = access.offset if offset is None else ir.ShapedType.get_dynamic_stride_or_offset()
@@ -148,7 +154,7 @@ class _KernelBuilder:
         offsets = [] if offset is None else [offset]
         value = memref.reinterpret_cast(view, self.arguments[access.array], offsets, [], [], [static], sizes, strides)
         most = LDS_ACCESS_BYTES // ELEMENT_BYTES[access.element_type]
-        width = max(access_vector(self.problem, access, dim, most) for dim in dims)
+        width = width or max(access_vector(self.problem, access, dim, most) for dim in dims)
         value.owner.attributes[VECTOR] = to_attribute(width)
         return value
 

@@ -44,6 +44,14 @@ class Resource:
         buffer = _bounded(view, extent * element_bytes)
         return Resource(buffer, view, tuple(sizes), tuple(strides), extent, width, element_bytes)
 
+    def zero_past_k(self, tile_k: int) -> bool:
+        """Whether an operand's k past the end of K is past the end of the array, where a load gives zero by itself.
+
+        So it is where k is the outermost dim, unless offsets of the last tile do not fit into 32 bits.
+        """
+        size, stride = self.sizes[1], self.strides[1]
+        return size * stride >= self.extent and (size + 2 * tile_k) * stride * self.element_bytes < 1 << 32
+
     def or_other(self, condition: ir.Value, other: Resource) -> Resource:
         """The other one, of equal sizes and strides, where a condition on scalars holds."""
         anywhere = ir.StridedLayoutAttr.get(ir.ShapedType.get_dynamic_stride_or_offset(), [1])
@@ -94,14 +102,20 @@ def stream_vector(resource: Resource, fixed: ix.Term, moving: ix.Term, width: in
     return vector.from_elements(ir.VectorType.get([1], element), [loaded]) if width == 1 else loaded
 
 
-def masked_vector(resource: Resource, index: ix.Term, width: int, k: ix.Term, k_size: int, along_k: bool) -> ir.Value:
-    """Load `width` elements at `index`; elements whose k (k, or k, k+1, … along k) reaches `k_size` are zero."""
-    inside = arith.select(ix.less(k, k_size), ix.value_of(index), ix.constant(resource.extent))
-    loaded = read_vector(resource, inside, width)
-    if not along_k or k_size % width == 0:
-        return loaded
-    # the vector straddles the end of K: what follows is padding of the row, which may hold anything
+def masked_k(resource: Resource, fixed: ix.Term, k: ix.Term) -> ix.Term:
+    """`fixed`, or past the end of the array where k is past the end of K; the offsets inside are those of any load."""
+    return arith.select(ix.less(k, resource.sizes[1]), ix.value_of(fixed), ix.constant(resource.extent))
+
+
+def masked_elements(loaded: ir.Value, k: ix.Term, k_size: int) -> ir.Value:
+    """A vector of elements k, k + 1, …, with zero for those past the end of K.
+
+    A vector that straddles the end has padding of the row behind it, which may hold anything.
+    """
     kind = ir.VectorType(loaded.type)
+    width = kind.shape[0]
+    if k_size % width == 0:
+        return loaded
     zero = arith.constant(kind.element_type, ir.FloatAttr.get(kind.element_type, 0.0))
     kept = [arith.select(ix.less(ix.add(k, i), k_size), vector.extract(loaded, [], [i]), zero) for i in range(width)]
     return vector.from_elements(kind, kept)

@@ -9,20 +9,18 @@
 //   CHECK-DAG:   %[[OEND:.*]] = arith.constant 960 : i32
 //   CHECK-DAG:   %[[K:.*]] = arith.constant 36 : i32
 //   CHECK-DAG:   %[[ZERO:.*]] = arith.constant 0.000000e+00 : f16
-//   CHECK-DAG:   %[[XBYTES:.*]] = arith.constant 3824 : i64
-//       CHECK:   amdgpu.fat_raw_buffer_cast %{{.*}} validBytes(%[[XBYTES]])
-// The first tile of K is whole; the second has 4 of 32, at k = 32.
+// The first tile of K is whole; the second has 4 of 32, at k = 32. Masked or not, its loads start where the first's do.
+//       CHECK:   %[[X:.*]] = amdgpu.raw_buffer_load %[[XS:.*]][%[[FIRST:.*]]] sgprOffset %c0_i32 {{.*}} -> vector<8xf16>
 //       CHECK:   amdgpu.mfma
 //       CHECK:   %[[IN:.*]] = arith.cmpi ult, %{{.*}}, %[[K]] : i32
-//       CHECK:   %[[AT:.*]] = arith.select %[[IN]], %{{.*}}, %[[XEND]] : i32
-//       CHECK:   %[[I:.*]] = arith.index_cast %[[AT]] : i32 to index
-//       CHECK:   %[[V:.*]] = vector.load %{{.*}}[%[[I]]] {alignment = 16 : i64} {{.*}}, vector<8xf16>
+//       CHECK:   %[[AT:.*]] = arith.select %[[IN]], %[[FIRST]], %[[XEND]] : i32
+//       CHECK:   %[[V:.*]] = amdgpu.raw_buffer_load %[[XS]][%[[AT]]] sgprOffset %c32_i32 : memref<1912xf16>, {{.*}} -> vector<8xf16>
 //       CHECK:   %[[E:.*]] = vector.extract %[[V]][7]
 //       CHECK:   arith.select %{{.*}}, %[[E]], %[[ZERO]] : f16
 //       CHECK:   vector.from_elements
 // Rows of W are 36 long, so its vectors are 4 wide and none crosses K.
 //       CHECK:   arith.select %{{.*}}, %{{.*}}, %[[WEND]] : i32
-//       CHECK:   vector.load %{{.*}} {alignment = 8 : i64} {{.*}}, vector<4xf16>
+//       CHECK:   amdgpu.raw_buffer_load %{{.*}} sgprOffset %c36_i32 : memref<864xf16>, {{.*}} -> vector<4xf16>
 //       CHECK:   amdgpu.mfma
 //       CHECK:   %[[ROW:.*]] = arith.cmpi ult
 //       CHECK:   %[[COLUMN:.*]] = arith.cmpi ult
