@@ -67,10 +67,13 @@ class Problem:
 
     def size(self, role: str) -> int:
         """Product of the extents of a role's dims."""
-        dims = self.dims(role)
-        if not dims and role != "batch":
+        if role not in self._products and role != "batch":
             raise ValueError(f"no dim of role {role} in {', '.join(self.roles)}")
-        return math.prod(self.sizes[d] for d in dims)
+        return self._products.get(role, 1)
+
+    @cached_property
+    def _products(self) -> dict[str, int]:
+        return {role: math.prod(self.sizes[d] for d in self.dims(role)) for role in set(self.roles)}
 
     def k_role(self, gemm: int) -> str:
         """The role of the dims that a GEMM sums over."""
