@@ -43,8 +43,8 @@ from rocfuse.sim import simulate
 from rocfuse.targets import GFX942 as TARGET
 from rocfuse.transforms.plan_kernels import Decision, PlanKernels
 
-LAYERS = (
-    Work(Layer("SD 2.1", 1280, 320, "geglu", True), "kn", 4096),
+LAYERS = (  # k is long enough for a loop in every plan
+    Work(Layer("SD 2.1", 2560, 640, "geglu", True), "kn", 4096),
     Work(Layer("SDXL", 5120, 1280, "geglu", True), "nk", 1024),
     Work(Layer("Llama-2-7B", 11008, 4096, "swiglu", False), "kn", 1024),
     Work(Layer("Llama-3-8B", 14336, 4096, "swiglu", False), "nk", 4096),
