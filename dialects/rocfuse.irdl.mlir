@@ -185,6 +185,38 @@ irdl.dialect @rocfuse {
     irdl.attributes {"output" = %output, "fill" = %fill}
   }
 
+  // Load the rows that fill the scratch of `output` for the `fill`-th time, of an operand of its shape.
+  irdl.operation @stage_load {
+    %view = irdl.base "!builtin.memref"
+    %index = irdl.is i32
+    %vector = irdl.base "!builtin.vector"
+    %output = irdl.base "#builtin.integer"
+    %fill = irdl.base "#builtin.integer"
+    irdl.operands(view: %view, m: %index, n: %index)
+    irdl.results(unit: %vector)
+    irdl.attributes {"output" = %output, "fill" = %fill}
+  }
+
+  // Write rows that were loaded into the scratch of `output`.
+  irdl.operation @stage_fill {
+    %vector = irdl.base "!builtin.vector"
+    %buffer = irdl.base "!builtin.memref"
+    %output = irdl.base "#builtin.integer"
+    irdl.operands(unit: %vector, buffer: %buffer)
+    irdl.attributes {"output" = %output}
+  }
+
+  // Read this lane's elements of one block from the scratch of `output`.
+  irdl.operation @stage_read {
+    %buffer = irdl.base "!builtin.memref"
+    %vector = irdl.base "!builtin.vector"
+    %output = irdl.base "#builtin.integer"
+    %block = irdl.base "#builtin.array"
+    irdl.operands(buffer: %buffer)
+    irdl.results(elements: %vector)
+    irdl.attributes {"output" = %output, "block" = %block}
+  }
+
   // LDS accesses of a wave before this stay before its accesses after it. The hardware keeps their order anyway.
   irdl.operation @wave_fence {}
 

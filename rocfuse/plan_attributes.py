@@ -43,7 +43,8 @@ class KernelPlan:
     copies: tuple[Copy, ...]
     groups: tuple[tuple[int, ...], ...]  # of operands: those of a group are copied side by side, each by some waves
     swizzles: tuple[Swizzle, ...]
-    lines: tuple[LineLoad | None, ...]  # by extra operand: how a line is loaded; None: each lane reads for itself
+    lines: tuple[LineLoad | None, ...]  # by extra operand: how a line is loaded
+    through: tuple[int | None, ...]  # the output whose scratch it comes through; neither: each lane reads for itself
     stagings: tuple[Staging | None, ...]  # by output: a wave's scratch; None: lanes store what they hold
     buffers: tuple[Buffer, ...]
     stages: int
@@ -134,7 +135,8 @@ def read_plan(attribute: ir.DictAttr, target: Target) -> KernelPlan:
         copies.append(Copy(**entry))
     groups = [tuple(names.index(name) for name in group) for group in values["copied_together"]]
     groups += [(i,) for i, name in enumerate(names) if not any(name in group for group in values["copied_together"])]
-    lines = [LineLoad(**one["load"]) if one else None for one in values["combine"]["lines"]]
+    lines = [LineLoad(**one["line"]) if "line" in one else None for one in values["combine"]["operands"]]
+    through = [one.get("through") for one in values["combine"]["operands"]]
     stagings = [_staging(one["staging"]) if "staging" in one else None for one in values["combine"]["stores"]]
     buffers = [Buffer(b["name"], b["offset"], b["bytes"], b["live"], b["stage"]) for b in values["lds"]]
     return KernelPlan(
@@ -153,6 +155,7 @@ def read_plan(attribute: ir.DictAttr, target: Target) -> KernelPlan:
         tuple(sorted(groups)),
         tuple(swizzles),
         tuple(lines),
+        tuple(through),
         tuple(stagings),
         tuple(buffers),
         values["stages"],

@@ -158,11 +158,15 @@ def _lds(plan: Plan, target: Target) -> Report:
 def _combine(plan: Plan) -> Report:
     """How the combine reads its other operands and writes its results."""
     return {
-        "operands": [_LINES[line.direction] if line else "each lane reads its own" for line in plan.combine.lines],
+        "operands": [
+            _LINES[line.direction] if line else _OWN if output is None else f"rows, by way of the LDS of result{output}"
+            for line, output in zip(plan.combine.lines, plan.combine.through, strict=True)
+        ],
         "results": [{"staged": one.staging is not None, "reason": one.reason} for one in plan.combine.stores],
     }
 
 
+_OWN = "each lane reads its own"
 _LINES = {
     "m": "a column, loaded once before the loop",
     "n": "a row, loaded once before the loop",

@@ -46,6 +46,7 @@ class LineLoad:
     extent: int
     vector: int
     parts: int
+    registers: int  # 32-bit, that hold it during the loop
 
 
 @dataclass(frozen=True)
@@ -58,24 +59,44 @@ class Store:
 
 @dataclass(frozen=True)
 class Combine:
-    """The decisions of a kernel. `lines` has an entry an extra operand: None is read directly by each lane."""
+    """The decisions of a kernel. `lines` and `through` have an entry an extra operand.
+
+    An operand of the results' shape takes their way back through the scratch of output `through`. Where both are None,
+    each lane reads what it needs.
+    """
 
     lines: tuple[LineLoad | None, ...]
+    through: tuple[int | None, ...]
     stores: tuple[Store, ...]
     buffers: tuple[tuple[str, int], ...]  # name and bytes of each LDS buffer that it needs
+    registers: int  # a lane, beside the accumulators
 
     @property
     def held_registers(self) -> int:
-        """Registers a lane that hold lines during the K loop (an upper bound: of f32 elements)."""
-        return sum(line.parts * line.vector for line in self.lines if line)
+        """Registers a lane that hold lines during the K loop."""
+        return sum(line.registers for line in self.lines if line)
+
+
+@dataclass(frozen=True)
+class Room:
+    """What a combine may take: lines `loop_bytes` of LDS, which are there anyway, and all of it `most_bytes`.
+
+    Lines may hold `loop_registers` a lane during the loop. Operands that are fetched ahead make the combine need no
+    more than `registers` a lane beside the accumulators.
+    """
+
+    loop_bytes: int
+    most_bytes: int
+    loop_registers: int
+    registers: int
 
 
 def plan_combine(
-    problem: Problem, tile: OutputTile, row: MatrixInstruction, target: Target, loop_bytes: int, most_bytes: int
+    problem: Problem, tile: OutputTile, row: MatrixInstruction, target: Target, room: Room, need: int
 ) -> Combine:
-    """Decide for every operand and result. What would need more LDS than `most_bytes` together is done directly.
+    """Decide for every operand and result. What would need more than there is room for is done directly.
 
-    `loop_bytes` is LDS that is there in any case: lines take no more than it has.
+    `need` is what `registers` says of the combine.
     """
     threads = tile.waves_m * tile.waves_n * target.wave_lanes
     lines: list[LineLoad | None] = []
@@ -85,7 +106,8 @@ def plan_combine(
         if line is not None:
             name = buffer_name("extra", problem.extras.index(access))
             size = line.extent * ELEMENT_BYTES[access.element_type]
-            if total_bytes([*(buffers | {name: size}).values()]) > loop_bytes:
+            held = line.registers + sum(one.registers for one in lines if one)
+            if total_bytes([*(buffers | {name: size}).values()]) > room.loop_bytes or held > room.loop_registers:
                 line = None
             else:
                 buffers[name] = size
@@ -95,15 +117,43 @@ def plan_combine(
         staging = _staging(problem, access, tile, row, target)
         if isinstance(staging, Staging):
             size = staging.elements * ELEMENT_BYTES[access.element_type] * (threads // target.wave_lanes)
-            need = total_bytes([*buffers.values(), size])
-            if need > most_bytes:
-                staging = f"its scratch would need {need} B of LDS > {most_bytes} B"
+            taken = total_bytes([*buffers.values(), size])
+            if taken > room.most_bytes:
+                staging = f"its scratch would need {taken} B of LDS > {room.most_bytes} B"
             else:
                 buffers[buffer_name("result", number)] = size
         stores.append(
             Store(None, staging) if isinstance(staging, str) else Store(staging, "128-bit stores of whole rows")
         )
-    return Combine(tuple(lines), tuple(stores), tuple(buffers.items()))
+    through, need = _through(problem, row, stores, room, need)
+    return Combine(tuple(lines), through, tuple(stores), tuple(buffers.items()), need)
+
+
+def _through(
+    problem: Problem, row: MatrixInstruction, stores: list[Store], room: Room, need: int
+) -> tuple[tuple[int | None, ...], int]:
+    """For each operand of the results' shape the output whose scratch it can use, while there are registers for it.
+
+    A fill's elements are in registers together, and those of the next fill are on their way. The second result is what
+    the combine needs of registers.
+    """
+    direction = output_direction(problem)
+    along = problem.dims(direction)[0]
+    found: dict[Access, int | None] = {}
+    for access in dict.fromkeys(problem.extras):
+        size = ELEMENT_BYTES[access.element_type]
+        wide = LDS_ACCESS_BYTES // size
+        full = access.stride(problem.dims("m")[0]) and access.stride(problem.dims("n")[0])
+        outputs = [o for o, out in enumerate(problem.outputs) if ELEMENT_BYTES[out.element_type] == size]
+        staging, output = next(((stores[o].staging, o) for o in outputs if stores[o].staging), (None, 0))
+        found[access] = None
+        if full and staging and access_vector(problem, access, along, wide) == wide:
+            fill = staging.parts * LDS_ACCESS_BYTES // _REGISTER_BYTES
+            more = 2 * fill - row.accumulator_elements * size // _REGISTER_BYTES  # one block is counted already
+            if need + more <= room.registers:
+                need += more
+                found[access] = output
+    return tuple(found[access] for access in problem.extras), need
 
 
 def buffer_name(kind: str, number: int) -> str:
@@ -137,7 +187,8 @@ def _line(problem: Problem, access: Access, tile: OutputTile, threads: int) -> L
         vector = access_vector(problem, access, dim, min(wanted, LDS_ACCESS_BYTES // size, extent))
         while problem.sizes[dim] % vector:
             vector //= 2
-    return LineLoad(direction, extent, vector, -(-extent // (threads * vector)))
+    parts = -(-extent // (threads * vector))
+    return LineLoad(direction, extent, vector, parts, parts * -(-vector * size // _REGISTER_BYTES))
 
 
 def _staging(

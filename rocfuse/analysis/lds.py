@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rocfuse.analysis.copies import LDS_ACCESS_BYTES
 
@@ -43,19 +43,27 @@ class LdsAccount:
         )
 
 
-def account(
-    tiles: Sequence[tuple[str, int]], stages: int, granule_bytes: int, combine: Sequence[tuple[str, int]] = ()
-) -> LdsAccount:
-    """Lay out `stages` copies of the tiles (name, bytes) one after the other, 16-byte aligned.
+def account(tiles: Sequence[tuple[str, int]], stages: int, granule_bytes: int) -> LdsAccount:
+    """Lay out `stages` copies of the tiles (name, bytes) one after the other, 16-byte aligned."""
+    loop = _laid_out([(name, size, "loop", stage) for stage in range(stages) for name, size in tiles])
+    return _whole(loop, loop, granule_bytes)
 
-    Buffers of the combine begin at 0 again: they live when the tiles are dead. The longer phase is the block's length.
+
+def with_combine(loop: LdsAccount, buffers: Sequence[tuple[str, int]], granule_bytes: int) -> LdsAccount:
+    """The account with buffers of the combine (name, bytes), from 0 on: they live when the loop's are dead.
+
+    The phase that needs more is the block's length.
     """
-    loop = [(name, size, "loop", stage) for stage in range(stages) for name, size in tiles]
-    phases = [_laid_out(loop), _laid_out([(name, size, "combine", 0) for name, size in combine])]
-    ends = [max((buffer.end_bytes for buffer in buffers), default=0) for buffers in phases]
-    longer = phases[ends.index(max(ends))]
-    padding = max(ends) - sum(buffer.size_bytes for buffer in longer)
-    return LdsAccount((*phases[0], *phases[1]), max(ends), -(-max(ends) // granule_bytes) * granule_bytes, padding)
+    combine = _laid_out([(name, size, "combine", 0) for name, size in buffers])
+    if not combine or combine[-1].end_bytes <= loop.bytes:
+        return replace(loop, buffers=(*loop.buffers, *combine))
+    return _whole((*loop.buffers, *combine), combine, granule_bytes)
+
+
+def _whole(buffers: tuple[Buffer, ...], longest: tuple[Buffer, ...], granule_bytes: int) -> LdsAccount:
+    end = longest[-1].end_bytes if longest else 0
+    padding = end - sum(buffer.size_bytes for buffer in longest)
+    return LdsAccount(buffers, end, -(-end // granule_bytes) * granule_bytes, padding)
 
 
 def _laid_out(wanted: Sequence[tuple[str, int, str, int]]) -> tuple[Buffer, ...]:

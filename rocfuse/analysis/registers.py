@@ -47,6 +47,11 @@ def budget(target: Target, need: int, lds_allocated_bytes: int, waves: int) -> i
     return _share(target, max(least, held))
 
 
+def most_at_occupancy(target: Target, held: Occupancy, waves: int) -> int:
+    """Registers that each of a workgroup's `waves` waves may use without a SIMD holding fewer of them than it does."""
+    return _share(target, max(-(-waves // target.simds_per_cu), held.waves_per_simd))
+
+
 def waves_per_simd(target: Target, registers: int, lds_allocated_bytes: int, waves: int) -> int:
     """Waves that the busiest SIMD holds at once, limited by registers, LDS and workgroup size together."""
     return occupancy(target, registers, lds_allocated_bytes, waves).waves_per_simd

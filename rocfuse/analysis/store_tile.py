@@ -79,8 +79,9 @@ def stage(row: MatrixInstruction, across: int, columns: int, element_bytes: int,
         rows = blocks * row.n
         found = None
         if rows * columns >= least:
-            width = 8 * unit * element_bytes
-            phases = target.lds_phases[f"write_b{width}"], target.lds_phases["read_b128"]
+            narrow = [target.lds_phases[f"{way}_b{8 * unit * element_bytes}"] for way in ("write", "read")]
+            wide = [target.lds_phases[f"{way}_b128"] for way in ("read", "write")]
+            phases = (*narrow, *wide)
             found = _layout(row.c_map, rows, columns, element_bytes, phases, target.lds_banks * target.lds_bank_bytes)
         if found is not None:
             return found
@@ -97,27 +98,29 @@ def _layout(
     rows: int,
     columns: int,
     element_bytes: int,
-    phases: tuple[tuple[tuple[int, ...], ...], tuple[tuple[int, ...], ...]],
+    phases: tuple[tuple[tuple[int, ...], ...], ...],
     banks_bytes: int,
 ) -> Staging | None:
-    """The first layout without conflicts, by the phases of its writes and reads.
+    """The first layout without conflicts, by the phases of a unit's write and read and of a vector's read and write.
 
+    Operands of a result's shape take the way back: vectors are written, units are read.
     `lanes` takes a lane and a register to a result: its m runs along rows and its n across them.
     """
     unit, vector = lanes.contiguous_registers("m"), LDS_ACCESS_BYTES // element_bytes
     row_bits, chunk_bits = _log2(rows), _log2(columns // vector)
     part_bits = row_bits + chunk_bits - len(lanes.lane_bits)
-    write = LaneSteps(tuple((across, along) for along, across in lanes.lane_bits), unit * element_bytes, phases[0])
+    units = tuple((across, along) for along, across in lanes.lane_bits)
+    narrow = [LaneSteps(units, unit * element_bytes, one) for one in phases[:2]]
     # which row bit is the read's own besides the top ones: the one that may turn units inside of a vector
     for own in reversed(range(row_bits)) if part_bits else (row_bits - 1,):
         order = [*(bit for bit in range(row_bits) if bit != own), own]
         lane_rows = [1 << bit for bit in order[: row_bits - part_bits]]
         part_rows = [1 << bit for bit in order[row_bits - part_bits :]]
-        reads = [(0, vector << bit) for bit in range(chunk_bits)] + [(step, 0) for step in lane_rows]
-        read = LaneSteps(tuple(reads), LDS_ACCESS_BYTES, phases[1])
+        vectors = (*((0, vector << bit) for bit in range(chunk_bits)), *((step, 0) for step in lane_rows))
+        wide = [LaneSteps(vectors, LDS_ACCESS_BYTES, one) for one in phases[2:]]
         whole = sum(lane_rows) if unit < vector else 0
         line = Line(columns * element_bytes, element_bytes, banks_bytes, unit * element_bytes, whole)
-        found = images((write, read), row_bits, line)
+        found = images((*narrow, *wide), row_bits, line)
         if found is not None:
             return Staging(rows, columns, unit, vector, found, tuple(lane_rows), tuple(part_rows))
     return None

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from rocfuse.analysis.combine import Combine, OutputTile, plan_combine
+from rocfuse.analysis.combine import Combine, OutputTile, Room, plan_combine
 from rocfuse.analysis.combine import registers as combine_registers
 from rocfuse.analysis.copies import LDS_ACCESS_BYTES, Copy, Dealing, Tile, plan_copies
-from rocfuse.analysis.lds import LdsAccount, account
+from rocfuse.analysis.lds import LdsAccount, account, with_combine
 from rocfuse.analysis.operands import ELEMENT_BYTES, access_vector, contiguous, output_direction, row_dim
 from rocfuse.analysis.problem import Access, Problem
 from rocfuse.analysis.registers import (
     OVERHEAD_REGISTERS,
     RegisterNeed,
     budget,
+    most_at_occupancy,
     most_registers,
     occupancy,
     waves_per_simd,
@@ -114,14 +115,12 @@ def check(problem: Problem, tiling: Tiling, target: Target, limits: Limits | Non
     if isinstance(dealing, str):
         return Rejected(tiling, dealing)
     registers = _registers(problem, tiling, row, dealing, target)
-    loop = account_of(problem, tiling, target)
-    for rejected in _budget_reasons(tiling, loop, registers.total, target, limits):
-        return rejected
-    chosen = _combine(problem, tiling, loop, registers.total, target, limits)
-    registers = replace(registers, copies=registers.copies + chosen.held_registers)
-    lds = account(_tiles(problem, tiling), tiling.stages, target.lds_granule_bytes, chosen.buffers)
+    lds = account_of(problem, tiling, target)
     for rejected in _budget_reasons(tiling, lds, registers.total, target, limits):
         return rejected
+    chosen = _combine(problem, tiling, lds, registers, target, limits)
+    registers = replace(registers, copies=registers.copies + chosen.held_registers, combine=chosen.registers)
+    lds = with_combine(lds, chosen.buffers, target.lds_granule_bytes)
     have = budget(target, registers.total, lds.allocated_bytes, tiling.waves)
     if limits.registers is not None:
         have = min(have, limits.registers)
@@ -129,16 +128,27 @@ def check(problem: Problem, tiling: Tiling, target: Target, limits: Limits | Non
 
 
 def _combine(
-    problem: Problem, tiling: Tiling, loop: LdsAccount, registers: int, target: Target, limits: Limits
+    problem: Problem, tiling: Tiling, loop: LdsAccount, registers: RegisterNeed, target: Target, limits: Limits
 ) -> Combine:
-    """How the combine reads and writes. Its LDS may be more than the loop's where that costs no workgroup of a CU."""
-    held = occupancy(target, registers, loop.allocated_bytes, tiling.waves).workgroups
-    most = min(target.lds_bytes_per_workgroup, target.lds_bytes_per_cu // max(held, 1))
+    """How the combine reads and writes, in what a plan that fits leaves: it fits afterwards as well.
+
+    Its LDS may be more than the loop's where that costs no workgroup of a compute unit.
+    """
+    now = occupancy(target, registers.total, loop.allocated_bytes, tiling.waves)
+    most = min(target.lds_bytes_per_workgroup, target.lds_bytes_per_cu // max(now.workgroups, 1))
     if limits.lds_bytes is not None:
         most = min(most, limits.lds_bytes)
     tile = OutputTile(tiling.tile_m, tiling.tile_n, tiling.waves_m, tiling.waves_n)
     row = target.matrix_instruction(tiling.matrix_op)
-    return plan_combine(problem, tile, row, target, loop.bytes, most)
+    have = most_at_occupancy(target, now, tiling.waves)
+    # lines are worth a wave less on a SIMD, unless the caller says otherwise: without them every lane reads its own
+    ceiling = have if limits.waves_per_simd else most_registers(target, tiling.waves)
+    if limits.registers is not None:
+        have, ceiling = min(have, limits.registers), min(ceiling, limits.registers)
+    free = have - registers.accumulators - registers.overhead
+    held = ceiling - registers.accumulators - registers.overhead - registers.fragments - registers.copies
+    room = Room(loop.bytes, most, held, free)
+    return plan_combine(problem, tile, row, target, room, registers.combine)
 
 
 def _budget_reasons(

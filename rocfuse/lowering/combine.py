@@ -8,6 +8,7 @@ from mlir import ir
 from mlir.dialects import arith
 
 from rocfuse.analysis.problem import Problem
+from rocfuse.analysis.store_tile import Staging
 from rocfuse.fused_kernel import FusedKernel
 from rocfuse.lowering import index_math as ix
 from rocfuse.lowering.steps import action, step
@@ -17,9 +18,9 @@ from rocfuse.plan_attributes import KernelPlan
 class Combine:
     """Emits reads of the extra operands, the body and the stores, one accumulator block after another.
 
-    `extras` and `outputs` are views of one batch, `origin` is the tile's (m, n), `buffer(kind, number)` makes the view
-    of a planned LDS buffer. Blocks are taken row by row of what is contiguous in the results, so that a wave's scratch
-    is full after as few blocks as can be.
+    `extras` and `outputs` are views of one batch, `origin` is the tile's (m, n), `buffer(kind, number, element)` makes
+    the view of a planned LDS buffer. Blocks are taken row by row of what is contiguous in the results, so that a wave's
+    scratch is full after as few blocks as can be.
     """
 
     def __init__(
@@ -30,12 +31,13 @@ class Combine:
         extras: list[ir.Value],
         outputs: list[ir.Value],
         origin: tuple[ix.Term, ix.Term],
-        buffer: Callable[[str, int], ir.Value],
+        buffer: Callable[[str, int, ir.Type], ir.Value],
     ) -> None:
         self.kernel, self.plan, self.extras, self.outputs = kernel, plan, extras, outputs
         self.distinct = [problem.extras.index(access) for access in problem.extras]
         self.origin, self.buffer = origin, buffer
         self.lines: dict[int, ir.Value] = {}  # what each lane holds of a line, by extra operand; later the LDS view
+        self.ahead: dict[int, ir.Value] = {}  # the next fill of each operand that comes through a scratch
         self.seen: dict[tuple[int, int, int], ir.Value] = {}
 
     def read_lines(self) -> None:
@@ -51,12 +53,17 @@ class Combine:
         """Everything behind the K loop. `accumulators[g][i * blocks_n + j]` is block (i, j) of product g."""
         plan = self.plan
         staged = {o: staging for o, staging in enumerate(plan.stagings) if staging}
+        for number in sorted(set(self.distinct)):
+            if plan.through[number] is not None:
+                self.ahead[number] = self._load(number, 0)
         if self.lines or staged:
             action("begin_range")
         self._share_lines()
-        scratch = {o: self.buffer("result", o) for o in staged}
+        scratch = {o: self.buffer("result", o, _element(self.outputs[o])) for o in staged}
         across = plan.blocks_m if plan.along == "n" else plan.blocks_n
         for row in range(across):
+            for number in self.ahead:
+                self._fetch(number, row, across)
             for block in self._blocks(row):
                 self._block(accumulators, block, scratch)
             full = [o for o, staging in staged.items() if (row + 1) * plan.instruction.n % staging.rows == 0]
@@ -69,10 +76,39 @@ class Combine:
             if row + 1 < across:
                 action("wave_fence")
 
+    def _scratch(self, number: int) -> tuple[int, Staging]:
+        """The output whose scratch an operand comes through, and its layout."""
+        output = self.plan.through[number]
+        staging = self.plan.stagings[output] if output is not None else None
+        assert output is not None and staging is not None
+        return output, staging
+
+    def _load(self, number: int, fill: int) -> ir.Value:
+        """Load the rows of one fill."""
+        (output, staging), view = self._scratch(number), self.extras[number]
+        kind = ir.VectorType.get([staging.parts, staging.vector], _element(view))
+        return step("stage_load", [view, *self.place], kind, output=output, fill=fill)
+
+    def _fetch(self, number: int, row: int, across: int) -> None:
+        """Where a fill begins with a row of blocks, take its elements to where lanes need them, and load the next."""
+        output, staging = self._scratch(number)
+        rows = staging.rows // self.plan.instruction.n
+        if row % rows:
+            return
+        view = self.buffer("result", output, _element(self.extras[number]))
+        action("stage_fill", self.ahead[number], view, output=output)
+        if row + rows < across:
+            self.ahead[number] = self._load(number, row // rows + 1)
+        action("wave_fence")
+        kind = ir.VectorType.get([self.plan.instruction.accumulator_elements], _element(self.extras[number]))
+        for block in (one for line in range(row, row + rows) for one in self._blocks(line)):
+            self.seen[number, block[0], block[1]] = step("stage_read", [view], kind, output=output, block=list(block))
+        action("wave_fence")
+
     def _share_lines(self) -> None:
         """Lines go to LDS, where every lane of the workgroup finds what it needs."""
         for number, unit in self.lines.items():
-            self.lines[number] = self.buffer("extra", number)
+            self.lines[number] = self.buffer("extra", number, _element(self.extras[number]))
             action("line_write", unit, self.lines[number], extra=number)
         if self.lines:
             action("barrier")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from mlir import ir
 from mlir.dialects import llvm, memref, scf, vector
@@ -34,6 +34,9 @@ class CombineSteps:
             "rocfuse.line_fragment": self._line_fragment,
             "rocfuse.stage_write": self._stage_write,
             "rocfuse.stage_store": self._stage_store,
+            "rocfuse.stage_load": self._stage_load,
+            "rocfuse.stage_fill": self._stage_fill,
+            "rocfuse.stage_read": self._stage_read,
             "rocfuse.wave_fence": self._wave_fence,
             "rocfuse.tile_read": self._tile_read,
             "rocfuse.tile_write": self._tile_write,
@@ -105,44 +108,77 @@ class CombineSteps:
 
     def _stage_write(self, op: ir.Operation) -> list[ir.Value]:
         value, buffer = op.operands
-        staging, row = self._staging(op), self.plan.instruction
-        block = _block(op)
-        across, along = block[1 - self.along], block[self.along]
-        lane = (self.lanes.c_row, self.lanes.c_column)
-        base, moving = self._scratch(staging, lane[1 - self.along], lane[self.along], row.n - 1, row.m - 1)
+        staging = self._staging(op)
         kind = ir.VectorType.get([staging.unit], ir.VectorType(value.type).element_type)
-        for first in range(0, row.accumulator_elements, staging.unit):
-            column, line = row.c_map.register_part(first)
-            fixed = staging.offset(across * row.n % staging.rows + line, along * row.m + column)
+        for first, index in self._units(staging, _block(op)):
             part = vector.extract_strided_slice(kind, value, [first], [staging.unit], [1])
-            write_vector(part, buffer, _moved(base, fixed, moving))
+            write_vector(part, buffer, index)
         return []
+
+    def _stage_read(self, op: ir.Operation) -> list[ir.Value]:
+        staging, kind = self._staging(op), ir.VectorType(op.result.type)
+        indices = [index for _, index in self._units(staging, _block(op))]
+        return [joined([_load(op.operands[0], index, staging.unit, kind.element_type) for index in indices], kind)]
 
     def _stage_store(self, op: ir.Operation) -> list[ir.Value]:
         buffer, view, m0, n0 = op.operands
         staging, resource = self._staging(op), self.resources[view]
-        chunks = staging.columns // staging.vector
-        column = ix.mul(ix.mask(self.lanes.lane, _log2(chunks)), staging.vector)
-        row = self._lane_row(staging, _log2(chunks))
-        base, moving = self._scratch(staging, row, column, sum(staging.lane_rows), staging.columns - staging.vector)
-        wave = (self.lanes.wave_row["a"], self.lanes.wave_row["b"])
-        first_row = number(op, "fill") * staging.rows
         element = ir.MemRefType(buffer.type).element_type
         for part in range(staging.parts):
-            own = staging.part_row(part)
-            fixed = staging.offset(own, 0)
-            turned = fixed % staging.vector
-            value = _load(buffer, _moved(base, fixed - turned, moving), staging.vector, element)
-            if turned:
-                order = [at ^ turned for at in range(staging.vector)]
-                value = vector.shuffle(value, value, order)
-            place = [ix.add(m0, wave[0]), ix.add(n0, wave[1])]
-            place[1 - self.along] = ix.add(place[1 - self.along], row, first_row + own)
-            place[self.along] = ix.add(place[self.along], column)
-            index = ix.add(ix.mul(place[0], resource.strides[0]), ix.mul(place[1], resource.strides[1]))
-            index = masked_row(resource, index, (place[0], place[1]), self.tile)
-            write_vector(value, resource.buffer, index)
+            index, turned = self._vector(staging, part)
+            value = _turn(_load(buffer, index, staging.vector, element), turned)
+            write_vector(value, resource.buffer, self._place(op, staging, resource, (m0, n0), part))
         return []
+
+    def _stage_load(self, op: ir.Operation) -> list[ir.Value]:
+        view, m0, n0 = op.operands
+        staging, resource = self._staging(op), self.resources[view]
+        places = [self._place(op, staging, resource, (m0, n0), part) for part in range(staging.parts)]
+        return [joined([read_vector(resource, place, staging.vector) for place in places], op.result.type)]
+
+    def _stage_fill(self, op: ir.Operation) -> list[ir.Value]:
+        unit, buffer = op.operands
+        staging = self._staging(op)
+        for part in range(staging.parts):
+            index, turned = self._vector(staging, part)
+            write_vector(_turn(vector.extract(unit, [], [part]), turned), buffer, index)
+        return []
+
+    def _units(self, staging: Staging, block: tuple[int, int]) -> Iterator[tuple[int, ix.Term]]:
+        """(first register, offset in the scratch) of each unit that this lane holds of a block."""
+        row = self.plan.instruction
+        across, along = block[1 - self.along], block[self.along]
+        lane = (self.lanes.c_row, self.lanes.c_column)
+        base, moving = self._scratch(staging, lane[1 - self.along], lane[self.along], row.n - 1, row.m - 1)
+        for first in range(0, row.accumulator_elements, staging.unit):
+            column, line = row.c_map.register_part(first)
+            fixed = staging.offset(across * row.n % staging.rows + line, along * row.m + column)
+            yield first, _moved(base, fixed, moving)
+
+    def _vector(self, staging: Staging, part: int) -> tuple[ix.Term, int]:
+        """Offset in the scratch of this lane's vector number `part`, and by how much its elements are turned."""
+        row, column = self._wide(staging)
+        base, moving = self._scratch(staging, row, column, sum(staging.lane_rows), staging.columns - staging.vector)
+        fixed = staging.offset(staging.part_row(part), 0)
+        turned = fixed % staging.vector
+        return _moved(base, fixed - turned, moving), turned
+
+    def _place(
+        self, op: ir.Operation, staging: Staging, resource: Resource, origin: tuple[ix.Term, ix.Term], part: int
+    ) -> ix.Term:
+        """Where vector number `part` of a fill is in an array: past its end where it is outside."""
+        row, column = self._wide(staging)
+        at = [ix.add(origin[0], self.lanes.wave_row["a"]), ix.add(origin[1], self.lanes.wave_row["b"])]
+        first = number(op, "fill") * staging.rows + staging.part_row(part)
+        at[1 - self.along] = ix.add(at[1 - self.along], row, first)
+        at[self.along] = ix.add(at[self.along], column)
+        index = ix.add(ix.mul(at[0], resource.strides[0]), ix.mul(at[1], resource.strides[1]))
+        return masked_row(resource, index, (at[0], at[1]), self.tile)
+
+    def _wide(self, staging: Staging) -> tuple[ix.Term, ix.Term]:
+        """The lane's (row, column) in the scratch where it moves whole vectors."""
+        bits = _log2(staging.columns // staging.vector)
+        return self._lane_row(staging, bits), ix.mul(ix.mask(self.lanes.lane, bits), staging.vector)
 
     def _staging(self, op: ir.Operation) -> Staging:
         staging = self.plan.stagings[number(op, "output")]
@@ -217,6 +253,13 @@ class CombineSteps:
 def _moved(base: ix.Term, fixed: int, moving: int) -> ix.Term:
     """base ^ fixed, where `moving` are the bits that may be set in base: the others are added, into the immediate."""
     return ix.add(ix.xor(base, fixed & moving), fixed & ~moving)
+
+
+def _turn(value: ir.Value, turned: int) -> ir.Value:
+    """The elements of a vector by XOR of their number."""
+    if not turned:
+        return value
+    return vector.shuffle(value, value, [at ^ turned for at in range(ir.VectorType(value.type).shape[0])])
 
 
 def _load(buffer: ir.Value, index: ix.Term, width: int, element: ir.Type) -> ir.Value:

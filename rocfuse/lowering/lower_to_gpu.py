@@ -182,12 +182,10 @@ class _KernelBuilder:
         shape = [self.plan.rows(operand), self.plan.tile_k]
         return self._lds_view(self.plan.buffer(operand, 0), shape, self.operands[operand].element_type)
 
-    def _combine_buffer(self, kind: str, number: int) -> ir.Value:
+    def _combine_buffer(self, kind: str, number: int, element: ir.Type) -> ir.Value:
         """A buffer of the combine there, as one row of elements."""
         planned = self.plan.combine_buffer(kind, number)
-        accesses = self.problem.extras if kind == "extra" else self.problem.outputs
-        element = accesses[number].element_type
-        return self._lds_view(planned, [1, planned.size_bytes // ELEMENT_BYTES[element]], element)
+        return self._lds_view(planned, [1, planned.size_bytes * 8 // element.width], str(element))
 
     def _lds_view(self, planned: Buffer, shape: list[int], element: str) -> ir.Value:
         space = ir.Attribute.parse("#gpu.address_space<workgroup>")

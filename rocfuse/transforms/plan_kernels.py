@@ -251,7 +251,10 @@ def plan_attribute(plan: Plan, problem: Problem, target: Target) -> ir.DictAttr:
         "copies": copies,
         "copied_together": [[plan.names[i] for i in group] for group in plan.dealing.groups if len(group) > 1],
         "combine": {
-            "lines": [{"load": dataclasses.asdict(one)} if one else {} for one in plan.combine.lines],
+            "operands": [
+                {"line": dataclasses.asdict(line)} if line else {} if output is None else {"through": output}
+                for line, output in zip(plan.combine.lines, plan.combine.through, strict=True)
+            ],
             "stores": [
                 {"reason": one.reason} | ({"staging": dataclasses.asdict(one.staging)} if one.staging else {})
                 for one in plan.combine.stores

@@ -1,5 +1,6 @@
 // The combine runs on accumulator blocks: its scalar body on vectors. A row is loaded before the loop and shared in LDS, where
-// lanes read it once for all rows. Results fill a wave's scratch, which is stored row of blocks by row of blocks.
+// lanes read it once for all rows. Results fill a wave's scratch, which is stored row of blocks by row of blocks; an operand
+// of their shape comes in by the same way, its next rows ahead.
 // RUN: %rocfuse-opt %s --rocfuse-plan-kernels=schedule=plain,tile-m=64,tile-n=64,tile-k=32,waves-m=1,waves-n=1,matrix-op=32x32x8 --rocfuse-lower-to-gpu | FileCheck %s
 
 // CHECK-LABEL: gpu.func @extras
@@ -9,12 +10,18 @@
 //       CHECK:   %[[Z:.*]] = memref.reinterpret_cast %{{.*}} : memref<64x64xf32> to
 //       CHECK:   %[[UNIT:.*]] = "rocfuse.line_read"(%[[ROW]], {{.*}}) {extra = 0 : i64} {{.*}} -> vector<1x1xf32>
 //       CHECK:   %[[SUM:.*]]:4 = scf.for
+//       CHECK:   %[[F0:.*]] = "rocfuse.stage_load"(%[[FULL]], {{.*}}) {fill = 0 : i64, output = 0 : i64} {{.*}} -> vector<4x8xf16>
 //       CHECK:   "rocfuse.begin_range"
 //       CHECK:   "rocfuse.line_write"(%[[UNIT]], %[[LINE:.*]]) {extra = 0 : i64}
 //       CHECK:   "rocfuse.barrier"
 //       CHECK:   %[[SY:.*]] = memref.view %{{.*}} to memref<1x2048xf16, #gpu.address_space<workgroup>>
+//       CHECK:   "rocfuse.stage_fill"(%[[F0]], %[[IN:.*]]) {output = 0 : i64}
+//       CHECK:   %[[F1:.*]] = "rocfuse.stage_load"(%[[FULL]], {{.*}}) {fill = 1 : i64, output = 0 : i64}
+//       CHECK:   "rocfuse.wave_fence"
+//       CHECK:   %[[F:.*]] = "rocfuse.stage_read"(%[[IN]]) {block = [0, 0], output = 0 : i64} {{.*}} -> vector<16xf16>
+//       CHECK:   "rocfuse.stage_read"(%[[IN]]) {block = [0, 1]
+//       CHECK:   "rocfuse.wave_fence"
 //       CHECK:   %[[ROW0:.*]] = "rocfuse.line_fragment"(%[[LINE]]) {block = [0, 0], extra = 0 : i64} {{.*}} -> vector<16xf32>
-//       CHECK:   %[[F:.*]] = "rocfuse.tile_read"(%[[FULL]], {{.*}}) {block = [0, 0]} {{.*}} -> vector<16xf16>
 //       CHECK:   %[[HALF:.*]] = arith.constant dense<5.000000e-01> : vector<16xf32>
 //       CHECK:   %[[S:.*]] = arith.mulf %[[SUM]]#0, %[[HALF]] fastmath<contract> : vector<16xf32>
 //       CHECK:   %[[T:.*]] = arith.addf %[[S]], %[[ROW0]] : vector<16xf32>
@@ -23,13 +30,12 @@
 //       CHECK:   "rocfuse.stage_write"(%[[D]], %[[SY]]) {block = [0, 0], output = 0 : i64}
 //       CHECK:   "rocfuse.tile_write"(%[[T]], %[[Z]], {{.*}}) {block = [0, 0]}
 //       CHECK:   "rocfuse.line_fragment"(%[[LINE]]) {block = [0, 1], extra = 0 : i64}
-//       CHECK:   "rocfuse.tile_read"(%[[FULL]], {{.*}}) {block = [0, 1]}
 //       CHECK:   "rocfuse.wave_fence"
 //       CHECK:   "rocfuse.stage_store"(%[[SY]], %[[Y]], {{.*}}) {fill = 0 : i64, output = 0 : i64}
 //       CHECK:   "rocfuse.wave_fence"
 // The second row of blocks reuses the row operand.
 //   CHECK-NOT:   "rocfuse.line_fragment"
-//       CHECK:   "rocfuse.tile_read"(%[[FULL]], {{.*}}) {block = [1, 0]}
+//       CHECK:   "rocfuse.stage_fill"(%[[F1]], %{{.*}})
 //       CHECK:   arith.addf %{{.*}}, %[[ROW0]] : vector<16xf32>
 //       CHECK:   "rocfuse.stage_store"(%[[SY]], %[[Y]], {{.*}}) {fill = 1 : i64, output = 0 : i64}
 //   CHECK-NOT:   "rocfuse.wave_fence"

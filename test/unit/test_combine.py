@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from problems import problem
 
-from rocfuse.analysis.combine import LineLoad, OutputTile, plan_combine, registers
+from rocfuse.analysis.combine import LineLoad, OutputTile, Room, plan_combine, registers
 from rocfuse.targets import GFX942
 
 ROW, COLUMN, FULL = (2,), (1,), (1, 2)
@@ -33,26 +33,34 @@ TILE = OutputTile(256, 128, 4, 2)
 INSTRUCTION = GFX942.matrix_instruction("32x32x8")
 
 
-def _planned(one, loop_bytes=65536, most_bytes=65536, tile=TILE):
-    return plan_combine(one, tile, INSTRUCTION, GFX942, loop_bytes, most_bytes)
+def _planned(one, loop_bytes=65536, most_bytes=65536, tile=TILE, free=80, held=4):
+    need = registers(one, INSTRUCTION.accumulator_elements, tile.n // tile.waves_n // INSTRUCTION.m)
+    return plan_combine(one, tile, INSTRUCTION, GFX942, Room(loop_bytes, most_bytes, held, free), need)
 
 
 def test_lines_take_a_register_each_and_little_lds():
     found = _planned(_problem(ROW, FULL, COLUMN))
-    assert found.lines == (LineLoad("n", 128, 2, 1), None, LineLoad("m", 256, 2, 1))
+    assert found.lines == (LineLoad("n", 128, 2, 1, 1), None, LineLoad("m", 256, 2, 1, 1))
     assert found.buffers == (("extra0", 256), ("extra2", 512), ("result0", 32 * 64 * 2 * 8))
-    assert found.held_registers == 4
+    assert found.held_registers == 2
+
+
+@pytest.mark.parametrize(("held", "names"), [(2, ["extra0", "extra1"]), (1, ["extra0"]), (0, [])])
+def test_lines_take_no_more_registers_than_the_loop_leaves(held, names):
+    found = _planned(_problem(ROW, COLUMN), held=held)
+    assert [name for name, _ in found.buffers if name.startswith("extra")] == names
+    assert found.held_registers == held
 
 
 def test_one_wave_loads_a_long_line_with_wider_loads():
     (line,) = _planned(_problem(ROW), tile=OutputTile(32, 256, 1, 1)).lines
-    assert line == LineLoad("n", 256, 4, 1)
+    assert line == LineLoad("n", 256, 4, 1, 2)
 
 
 def test_an_array_of_odd_length_is_loaded_element_by_element():
     odd = problem(("batch", "m", "n", "k"), (1, 256, 255, 64), (1, 3), (3, 2), (1, 2), 1, (ROW,))
     (line,) = _planned(odd, tile=OutputTile(32, 256, 1, 1)).lines
-    assert line == LineLoad("n", 256, 1, 4)
+    assert line == LineLoad("n", 256, 1, 4, 4)
 
 
 def test_a_line_seen_twice_is_one_buffer():
@@ -92,3 +100,28 @@ def test_every_store_has_its_reason(n, out, reason):
     if n == 1:  # as canonical() leaves it, beside an output that has a stride
         one = replace(one, outputs=(replace(one.outputs[0], strides=(0, 2, 0, 0)),))
     assert _planned(one).stores[0].reason == reason
+
+
+@pytest.mark.parametrize(
+    ("extras", "free", "through"),
+    [
+        ((FULL,), 80, (0,)),  # 48 with a block of it, and 2 fills of 16 in place of that
+        ((FULL,), 72, (0,)),
+        ((FULL,), 71, (None,)),
+        ((FULL, ROW), 87, (None, None)),
+        ((FULL, ROW), 88, (0, None)),
+        ((FULL, (1, 2)), 256, (0, 0)),  # the same array
+        (((2, 1),), 256, (None,)),  # transposed: no wide loads along n
+    ],
+)
+def test_operands_of_the_results_shape_take_their_way_back(extras, free, through):
+    found = _planned(_problem(*extras), free=free)
+    assert found.through == through
+    assert found.registers <= free
+    assert (found.registers == free) == (free in (72, 88))
+
+
+def test_an_operand_needs_a_scratch_of_its_width():
+    one = _problem(FULL)
+    wide = replace(one, extras=tuple(replace(extra, element_type="f32") for extra in one.extras))
+    assert _planned(wide, free=256).through == (None,)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rocfuse.analysis.lds import account
+from rocfuse.analysis.lds import account, with_combine
 
 
 def test_buffers_follow_one_another_and_add_up():
@@ -48,12 +48,12 @@ def test_the_table_names_every_buffer_with_its_bytes():
 
 
 def test_buffers_of_the_combine_take_the_place_of_the_loops():
-    found = account([("A", 2048), ("B", 1024)], 2, 512, [("extra0", 100), ("result0", 4096)])
+    found = with_combine(account([("A", 2048), ("B", 1024)], 2, 512), [("extra0", 100), ("result0", 4096)], 512)
     assert [(b.name, b.offset_bytes) for b in found.buffers if b.live == "combine"] == [("extra0", 0), ("result0", 112)]
     assert (found.bytes, found.allocated_bytes, found.padding_bytes) == (6144, 6144, 0)
 
 
 def test_a_combine_that_needs_more_than_the_loop_makes_the_block_longer():
-    found = account([("A", 2048)], 1, 512, [("extra0", 100), ("result0", 4096)])
+    found = with_combine(account([("A", 2048)], 1, 512), [("extra0", 100), ("result0", 4096)], 512)
     assert (found.bytes, found.allocated_bytes, found.padding_bytes) == (4208, 4608, 12)
     assert found.table() == ("extra0 stage 0: 100 B at 0 (combine)", "result0 stage 0: 4096 B at 112 (combine)")

@@ -2,7 +2,14 @@
 
 import pytest
 
-from rocfuse.analysis.registers import RegisterNeed, budget, most_registers, waves_per_simd
+from rocfuse.analysis.registers import (
+    RegisterNeed,
+    budget,
+    most_at_occupancy,
+    most_registers,
+    occupancy,
+    waves_per_simd,
+)
 from rocfuse.targets import GFX942
 
 
@@ -89,3 +96,14 @@ def test_a_need_is_the_sum_of_its_purposes():
 @pytest.mark.parametrize(("combine", "total"), [(0, 200), (56, 200), (57, 201), (100, 244)])
 def test_the_combine_takes_the_place_of_fragments_and_copies(combine, total):
     assert RegisterNeed(128, 32, 24, combine, overhead=16).total == total
+
+
+@pytest.mark.parametrize("need", range(48, 513, 16))
+@pytest.mark.parametrize("waves", [1, 4, 8])
+def test_what_is_free_at_an_occupancy_does_not_change_it(need, waves):
+    if need > most_registers(GFX942, waves):
+        return
+    for lds in (8192, 65536):
+        have = most_at_occupancy(GFX942, occupancy(GFX942, need, lds, waves), waves)
+        assert have >= need
+        assert waves_per_simd(GFX942, have, lds, waves) == waves_per_simd(GFX942, need, lds, waves)

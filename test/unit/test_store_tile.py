@@ -42,7 +42,8 @@ def test_a_scratch_is_written_and_read_without_conflicts(name, across, columns, 
             places = [(i * row.n + across_, j * row.m + along) for along, across_ in places]
             starts = [found.offset(*place) for place in places]
             width = found.unit * size
-            assert _conflicts([s * size for s in starts], width, GFX942.lds_phases[f"write_b{8 * width}"]) == 0
+            for way in ("write", "read"):
+                assert _conflicts([s * size for s in starts], width, GFX942.lds_phases[f"{way}_b{8 * width}"]) == 0
             kept |= dict(zip(starts, places, strict=True))
     assert sorted(kept) == list(range(0, found.elements, found.unit))
     seen = set()
@@ -51,7 +52,8 @@ def test_a_scratch_is_written_and_read_without_conflicts(name, across, columns, 
         rows = [found.part_row(part) + _lane_row(found, lane // chunks) for lane in range(64)]
         places = [(r, lane % chunks * found.vector) for lane, r in enumerate(rows)]
         starts = [found.offset(*place) // found.vector * found.vector for place in places]
-        assert _conflicts([s * size for s in starts], 16, GFX942.lds_phases["read_b128"]) == 0
+        for way in ("read", "write"):
+            assert _conflicts([s * size for s in starts], 16, GFX942.lds_phases[f"{way}_b128"]) == 0
         turn = found.turn(found.part_row(part)) % found.vector
         for start, (r, column) in zip(starts, places, strict=True):
             for unit in range(0, found.vector, found.unit):

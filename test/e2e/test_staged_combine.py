@@ -13,7 +13,7 @@ from rocfuse.compiler import CodeObject
 from rocfuse.sim import SimulationResult
 
 TILE = {"tile-m": 64, "tile-n": 64, "tile-k": 32, "waves-m": 2, "waves-n": 1}
-FORMS = {"row": "n", "column": "m", "full": "mn", "one": ""}
+FORMS = {"row": "n", "column": "m", "full": "mn", "turned": "nm", "one": ""}
 
 
 def program(
@@ -98,6 +98,7 @@ def test_each_byte_is_moved_once_and_wide(matrix_op: str, element: str) -> None:
     text = program(m, n, extras=("row", "full", "column", "one"), element=element)
     code, result = executed(text, TILE | {"matrix-op": matrix_op})
     assert stores(code) == {"buffer_store_dwordx4"}
+    assert "buffer_load_dwordx2" not in code.isa
     assert staged(code) == ["extra0", "extra2", "extra3", "result0"]
     tiles = (m // 64) * (n // 64)
     necessary = tiles * 2 * (64 * k + 2 * 64 * k + 64 * 64 + 64 + 64 + 1)
@@ -123,7 +124,7 @@ def test_element_types(n: int, element: str, result: str) -> None:
 
 @pytest.mark.parametrize("shape", [(64, 128), (72, 40)])
 def test_a_transposed_output_is_staged_along_m(shape: tuple[int, int]) -> None:
-    code, _ = executed(program(*shape, extras=("row", "column"), outputs=("nm",)))
+    code, _ = executed(program(*shape, extras=("row", "column", "turned", "full"), outputs=("nm",)))
     assert stores(code) == {"buffer_store_dwordx4"}
 
 
@@ -134,7 +135,7 @@ def test_outputs_have_scratches_of_their_own_and_one_across_is_direct() -> None:
 
 
 def test_batches() -> None:
-    executed(program(40, 72, extras=("row", "column"), batch=3))
+    executed(program(40, 72, extras=("row", "full", "column"), batch=3))
 
 
 @pytest.mark.parametrize(
@@ -151,7 +152,7 @@ def test_batches() -> None:
     ],
 )
 def test_plans(plan: Mapping[str, object]) -> None:
-    executed(program(96, 136, extras=("row", "column"), k=96), {"tile-k": 32, **plan})
+    executed(program(96, 136, extras=("row", "full", "column", "full"), k=96), {"tile-k": 32, **plan})
 
 
 def test_floats() -> None:
