@@ -8,6 +8,7 @@ from typing import Any
 from rocfuse.analysis import operands, perf_config
 from rocfuse.analysis import tiling as tilings
 from rocfuse.analysis.cost import Cost, Step
+from rocfuse.analysis.grid import GridFill
 from rocfuse.analysis.problem import Problem
 from rocfuse.analysis.registers import most_registers, occupancy
 from rocfuse.analysis.search import TOLERANCE, Candidate, Result
@@ -78,11 +79,9 @@ def _tiling(tiling: Tiling, problem: Problem) -> Report:
 def _grid(problem: Problem, plan: Plan, target: Target) -> Report:
     """The grid, and how evenly the compute units share it when each runs its workgroups one after another."""
     tiling = plan.tiling
-    workgroups = tilings.workgroups(problem, tiling)
-    rounds = -(-workgroups // target.compute_units)
-    last = workgroups - (rounds - 1) * target.compute_units
+    fill = GridFill(tilings.workgroups(problem, tiling), target.compute_units)
     return {
-        "workgroups": workgroups,
+        "workgroups": fill.workgroups,
         "threads": tiling.waves * target.wave_lanes,
         "batches": problem.size("batch"),
         "tiles_m": -(-problem.size("m") // tiling.tile_m),
@@ -90,10 +89,10 @@ def _grid(problem: Problem, plan: Plan, target: Target) -> Report:
         "group_m": plan.group_m,
         "xcds": target.xcds,
         "compute_units": target.compute_units,
-        "rounds": rounds,
-        "last_round_workgroups": last,
-        "last_round_percent": _percent(last, target.compute_units),
-        "fill_percent": _percent(workgroups, rounds * target.compute_units),
+        "rounds": fill.rounds,
+        "last_round_workgroups": fill.last_round,
+        "last_round_percent": _percent(fill.last_round, target.compute_units),
+        "fill_percent": round(100 * fill.share, 1),
     }
 
 
@@ -210,8 +209,8 @@ def _traffic(problem: Problem, tiling: Tiling) -> Report:
         "bytes": moved.once,
         "with_rereads": moved.with_rereads,
         "flops": moved.flops,
-        "flop_per_byte": round(moved.flops / moved.once, 2),
-        "flop_per_byte_with_rereads": round(moved.flops / moved.with_rereads, 2),
+        "flop_per_byte": round(moved.flop_per_byte, 2),
+        "flop_per_byte_with_rereads": round(moved.flop_per_byte_with_rereads, 2),
     }
 
 

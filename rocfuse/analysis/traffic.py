@@ -35,6 +35,16 @@ class Traffic:
         """Bytes that all workgroups ask for."""
         return sum(stream.with_rereads for stream in self.streams)
 
+    @property
+    def flop_per_byte(self) -> float:
+        """Work for each byte when each array is moved once."""
+        return self.flops / self.once
+
+    @property
+    def flop_per_byte_with_rereads(self) -> float:
+        """Work for each byte that the workgroups ask for."""
+        return self.flops / self.with_rereads
+
 
 def traffic(problem: Problem, tiling: Tiling) -> Traffic:
     """The traffic of a canonical problem; operands by name, then what else the combine reads, then the results."""

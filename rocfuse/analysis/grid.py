@@ -1,0 +1,32 @@
+"""How evenly a grid fills the compute units of a GPU. Pure: no MLIR."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class GridFill:
+    """A grid whose compute units run their workgroups one after another, a workgroup each a round."""
+
+    workgroups: int
+    compute_units: int
+
+    @property
+    def rounds(self) -> int:
+        """Workgroups of the busiest compute unit."""
+        return -(-self.workgroups // self.compute_units)
+
+    @property
+    def last_round(self) -> int:
+        """Workgroups of the last round."""
+        return self.workgroups - (self.rounds - 1) * self.compute_units
+
+    @property
+    def share(self) -> float:
+        """Part of the compute units' time that has a workgroup, from 0 to 1."""
+        return self.workgroups / (self.rounds * self.compute_units)
+
+    def text(self) -> str:
+        """`grid fills 61 % of 304 CUs`."""
+        return f"grid fills {100 * self.share:.3g} % of {self.compute_units} CUs"
