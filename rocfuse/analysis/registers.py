@@ -35,9 +35,14 @@ class RegisterNeed:
 _MARGIN = 1.25
 
 
+# A wave alone on its SIMD may have 512, but half of them are accumulation registers. Beyond this need what is no
+# accumulator overflows its half, and code generation moves values to and fro in the loop (seen from 392 on).
+_MOST_WITHOUT_MOVES = 384
+
+
 def most_registers(target: Target, waves: int) -> int:
-    """Registers that a wave may use so that one workgroup of `waves` waves fits on its compute unit."""
-    return _share(target, -(-waves // target.simds_per_cu))
+    """Registers that a wave may need so that one workgroup of `waves` waves fits on its compute unit."""
+    return min(_share(target, -(-waves // target.simds_per_cu)), _MOST_WITHOUT_MOVES)
 
 
 def budget(target: Target, need: int, lds_allocated_bytes: int, waves: int) -> int:
