@@ -1,5 +1,6 @@
 """The planner on numbers: every reason for a rejection with its figures, and a legal choice for every shape."""
 
+import itertools
 import re
 from dataclasses import replace
 
@@ -211,3 +212,19 @@ def test_a_vector_access_is_as_wide_as_strides_and_offset_allow(n, offset, width
     b = Access(1, "f16", offset, one.b[0].strides, one.b[0].array_elements, "b")
     assert operands.access_vector(one, b, 1, 8) == width
     assert operands.access_vector(one, b, 2, 8) == 1, "k is not contiguous"
+
+
+@pytest.mark.parametrize("extras", [(), ((2,), (1,), (1, 2), (1, 2))])
+def test_the_combine_makes_no_plan_not_fit(extras):
+    one = problem(("batch", "m", "n", "k"), (1, 512, 512, 256), (1, 3), (3, 2), (1, 2), 2, extras)
+    one = replace(one, outputs=tuple(replace(out, element_type="f32") for out in one.outputs))
+    for tile_m, tile_n in itertools.product((32, 64, 128), repeat=2):
+        tiling = Tiling(tile_m, tile_n, 32, 1, 2 if tile_n > 32 else 1, "32x32x8")
+        loop = tilings.account_of(one, tiling, GFX942)
+        need = tilings.check(one, tiling, GFX942)
+        if isinstance(need, Rejected):
+            continue
+        loop_need = replace(need.registers, copies=need.registers.copies - need.combine.held_registers).total
+        found = tilings.check(one, tiling, GFX942, Limits(lds_bytes=loop.bytes, registers=loop_need))
+        assert isinstance(found, Plan), found.reason
+        assert found.lds.bytes == loop.bytes and found.registers.total <= loop_need
