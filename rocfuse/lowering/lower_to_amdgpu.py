@@ -144,7 +144,7 @@ class _Lowering:
             fixed = masked_k(resource, first, here) if masked else first
             # The loads of a unit differ by a constant. Along k it goes to the scalar operand, one sum for all units;
             # along rows it is a row of memory, and a register each is cheaper than a sum for each load.
-            vector_step, scalar_step = (0, step) if along_k else (step * k_stride, 0)
+            vector_step, scalar_step = (0, step * k_stride) if along_k else (step * k_stride, 0)
             loaded = stream_vector(resource, ix.add(fixed, vector_step), ix.add(moving, scalar_step), copy.vector)
             loads.append(masked_elements(loaded, here, resource.sizes[1]) if masked and along_k else loaded)
         return [joined(loads, ir.VectorType(op.result.type))]
