@@ -64,6 +64,7 @@ class Target:
     lds_bank_bytes: int
     registers_per_lane: int  # of one SIMD, all waves together
     registers_per_wave: int  # that one wave can address, accumulation registers included
+    vgprs_per_wave: int  # those of them that every instruction reads; values get into the others by copies
     register_granule: int
     buffer_extent_bytes: int  # most that one buffer resource can bound
     engine_clock_mhz: int
@@ -146,6 +147,7 @@ GFX942 = Target(
     lds_bank_bytes=4,  # [CDNA3]
     registers_per_lane=512,  # [CDNA3] unified VGPR and AGPR file
     registers_per_wave=512,  # [CDNA3] 256 VGPRs + 256 AGPRs
+    vgprs_per_wave=256,  # [CDNA3]
     register_granule=8,  # [AMDGPU]
     buffer_extent_bytes=2**32 - 1,  # [CDNA3] num_records is 32 bits
     engine_clock_mhz=2100,  # MI300X data sheet, peak

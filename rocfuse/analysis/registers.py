@@ -35,14 +35,13 @@ class RegisterNeed:
 _MARGIN = 1.25
 
 
-# A wave alone on its SIMD may have 512, but half of them are accumulation registers. Beyond this need what is no
-# accumulator overflows its half, and code generation moves values to and fro in the loop (seen from 392 on).
-_MOST_WITHOUT_MOVES = 384
-
-
 def most_registers(target: Target, waves: int) -> int:
-    """Registers that a wave may need so that one workgroup of `waves` waves fits on its compute unit."""
-    return min(_share(target, -(-waves // target.simds_per_cu)), _MOST_WITHOUT_MOVES)
+    """Registers that a wave may need so that one workgroup of `waves` waves fits on its compute unit.
+
+    No more than VGPRs. The others are for accumulation: in sweeps of bench/account.py, every kernel that spilled, or
+    copied between the register files in a loop, was estimated above them (from 264 on); one in four of those did.
+    """
+    return min(_share(target, -(-waves // target.simds_per_cu)), target.vgprs_per_wave)
 
 
 def budget(target: Target, need: int, lds_allocated_bytes: int, waves: int) -> int:

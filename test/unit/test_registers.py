@@ -69,7 +69,7 @@ def test_what_limits_most_decides(registers, lds, waves, held):
     assert waves_per_simd(GFX942, registers, lds, waves) == held
 
 
-@pytest.mark.parametrize(("waves", "most"), [(1, 384), (4, 384), (5, 256), (8, 256), (12, 168), (16, 128)])
+@pytest.mark.parametrize(("waves", "most"), [(1, 256), (4, 256), (5, 256), (8, 256), (12, 168), (16, 128)])
 def test_a_workgroup_must_fit_its_compute_unit(waves, most):
     assert most_registers(GFX942, waves) == most
     assert waves_per_simd(GFX942, most, 0, waves) >= 1
