@@ -53,13 +53,15 @@ def simulate(
     mfma_order: str = "increasing",
     check: bool = True,
     progress: bool = False,
+    l2: bool = False,
 ) -> SimulationResult:
     """Execute every kernel of a code object on `arrays`, which follow the contract's inputs.
 
     `isa_text` runs the assembly text instead of the machine code. `workgroups` restricts the run to a band of the
     grid: ids, or linear indices with x first. `mfma_order` is the order of the sums inside a matrix instruction,
-    "increasing" or "decreasing" k. Raises UsageError for a contract or arrays that do not fit the code object, and
-    CompileError for code that the simulator cannot run; faults of the program are in the result.
+    "increasing" or "decreasing" k. `l2` counts the lines that the L2s fetch (docs/simulator.md). Raises UsageError for
+    a contract or arrays that do not fit the code object, and CompileError for code that the simulator cannot run;
+    faults of the program are in the result.
     """
     from rocfuse.sim.session import run_contract
 
@@ -73,4 +75,5 @@ def simulate(
         mfma_order=mfma_order,
         check=check,
         progress=progress,
+        l2=l2,
     )

@@ -41,6 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--rtol", type=float, help="with --check: relative tolerance (default: 4 ulp of the result type)")
     add("--input", type=Path, metavar="IN.mlir", help="compare with this program, by the project's tolerance rule")
     add("--stats", type=Path, metavar="S.json", help="write the counters")
+    add("--l2", action="store_true", help="count the lines that workgroups of an XCD share in its L2")
     add("--progress", action="store_true", help="print a line a batch of workgroups to stderr")
     add("--processes", type=int, metavar="N", help="processes to use (default: by the size of the grid)")
     add("--mfma-order", choices=("increasing", "decreasing"), default="increasing", help="order of k in matrix sums")
@@ -145,6 +146,7 @@ def run(argv: Sequence[str]) -> int:
         processes=arguments.processes,
         mfma_order=arguments.mfma_order,
         progress=arguments.progress,
+        l2=arguments.l2,
     )
     seconds = time.perf_counter() - started
     outputs = result.outputs if arguments.out else []

@@ -136,6 +136,15 @@ def _records(array: Array) -> Array:
     return np.ascontiguousarray(array)
 
 
+def _count_lines(machine: Machine, width: str, absolute: Array, relative: Array, records: Array) -> None:
+    """Tell the line counter, when the run has one, what a load touches."""
+    if machine.line_counter is not None:
+        count, size, mode = WIDTHS[width]
+        step = 4 if mode == kernels.DWORDS else size
+        bounds = _records(records)
+        machine.line_counter.mark(machine.members, count, step, absolute, relative, bounds, machine.active)
+
+
 def _load(instruction: Instruction, address: Address, data: Operand, sources: frozenset[int], width: str) -> Step:
     count, size, mode = WIDTHS[width]
     rows = tuple(range(data.row, data.row + count))
@@ -163,6 +172,7 @@ def _load(instruction: Instruction, address: Address, data: Operand, sources: fr
             machine.fault_buffer,
             machine.undefined_buffer,
         )
+        _count_lines(machine, width, absolute, relative, records)
         machine.take_faults(_FAULTS)
         _settle(machine, rows, dirty, mode)
         machine.issued.append(Pending(index, frozenset(rows), VMEM))
@@ -264,6 +274,7 @@ def _compile_direct(instruction: Instruction, address: Address, sources: frozens
             machine.fault_buffer,
             machine.undefined_buffer,
         )
+        _count_lines(machine, width, absolute, relative, records)
         machine.take_faults(_FAULTS)
         start = (machine.scalar[M0, machine.select] & np.uint32(0xFFFF)) + np.uint32(immediate)
         target = start[:, None] + np.arange(LANES, dtype=np.uint32) * np.uint32(lane_step)

@@ -149,6 +149,36 @@ def load_global(
 
 
 @compiled
+def mark_lines(
+    touched: Any,
+    first_line: Any,
+    members: Any,
+    per_group: int,
+    count: int,
+    step: int,
+    addresses: Any,
+    relative: Any,
+    records: Any,
+    active: Any,
+    base: Any,
+) -> None:
+    """Mark in `touched[workgroup, line]` what a load reads; `first_line` numbers the lines of all regions."""
+    for at in range(members.shape[0]):
+        group = members[at] // per_group
+        for lane in range(LANES):
+            if not active[at, lane]:
+                continue
+            for part in range(count):
+                address = addresses[at, lane] + step * part
+                first = relative[at, lane] + step * part
+                if first < 0 or first + step > records[at]:
+                    continue
+                region = region_of(address, step, base)
+                if region >= 0:
+                    touched[group, first_line[region] + ((address - base[region, 0]) >> LINE_SHIFT)] = 1
+
+
+@compiled
 def store_global(
     vector: Any,
     row: int,

@@ -8,6 +8,7 @@ import numpy as np
 
 from rocfuse.sim import kernels_memory as kernels
 from rocfuse.sim.faults import FaultLog
+from rocfuse.sim.l2 import LineCounter
 from rocfuse.sim.memory import GlobalMemory
 from rocfuse.sim.state import LANES, State
 
@@ -50,9 +51,17 @@ class Machine(State):
     """State of a batch, with memory."""
 
     def __init__(
-        self, waves: int, waves_per_group: int, log: FaultLog, memory: GlobalMemory, plan: LdsPlan, steps: int
+        self,
+        waves: int,
+        waves_per_group: int,
+        log: FaultLog,
+        memory: GlobalMemory,
+        plan: LdsPlan,
+        steps: int,
+        line_counter: LineCounter | None = None,
     ) -> None:
         super().__init__(waves, waves_per_group, log)
+        self.line_counter = line_counter
         self.memory = memory
         self.plan = plan
         groups = waves // waves_per_group
@@ -79,6 +88,8 @@ class Machine(State):
         linear = np.array([x + grid[0] * (y + grid[1] * z) for x, y, z in workgroups], np.int64)
         local = np.arange(self.waves_per_group)
         self.wave_ids = (linear[:, None] * self.waves_per_group + local).reshape(-1)
+        if self.line_counter is not None:
+            self.line_counter.begin(len(workgroups))
         self.epoch[:] = 1
         self.combine[:] = 0
         self.write_tag[:] = 0

@@ -106,6 +106,12 @@ def table(contract: Mapping[str, Any], result: SimulationResult, messages: Seque
             f"{lds['bank_conflict_cycles']} bank-conflict cycles, {stats['barriers']} barriers",
             f"  global: {moved['vmem_load']} B loaded, {moved['vmem_store']} B stored",
         ]
+        if "l2" in stats:
+            shared = stats["l2"]
+            lines.append(
+                f"  L2: {shared['fetched_lines']} lines fetched of {shared['requested_lines']} that workgroups load, "
+                f"{shared['window_workgroups']} workgroups of an XCD at once"
+            )
     for ok, text in messages:
         lines.append(f"{'ok' if ok else 'WRONG'}: {text}")
     lines += [f"fault: {fault}" for fault in result.faults]

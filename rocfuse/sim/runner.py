@@ -19,6 +19,7 @@ from rocfuse.diagnostics import CompileError, RocfuseError
 from rocfuse.sim.decode import Instruction
 from rocfuse.sim.execute import Executor, compile_program
 from rocfuse.sim.faults import Fault, FaultLog
+from rocfuse.sim.l2 import LineCounter
 from rocfuse.sim.launch import Launch, start_waves
 from rocfuse.sim.machine import LdsPlan, Machine
 from rocfuse.sim.memory import GlobalMemory
@@ -37,6 +38,7 @@ class Totals:
     lds: np.ndarray  # (instruction): bytes, bank-conflict cycles
     top: int = 0  # highest LDS byte touched + 1
     waves: int = 0
+    requested: int = 0  # distinct lines that each workgroup loaded, summed; 0 without a line counter
     faults: list[Fault] = field(default_factory=list)
 
     def add(self, other: Totals) -> None:
@@ -46,6 +48,7 @@ class Totals:
         self.lds += other.lds
         self.top = max(self.top, other.top)
         self.waves += other.waves
+        self.requested += other.requested
 
 
 def lds_granule_shift(steps: Sequence[Step]) -> int:
@@ -82,8 +85,10 @@ class GridRunner:
         memory: GlobalMemory,
         check: bool,
         progress: bool = False,
+        line_counter: LineCounter | None = None,
     ) -> None:
         self.launch = launch
+        self.line_counter = line_counter
         self.memory = memory
         self.check = check
         self.progress = progress
@@ -135,7 +140,7 @@ class GridRunner:
         per = self.launch.waves_per_group
         waves = per * len(batch)
         if machine is None or machine.waves != waves:
-            machine = Machine(waves, per, log, self.memory, self.plan, len(self.steps))
+            machine = Machine(waves, per, log, self.memory, self.plan, len(self.steps), self.line_counter)
         machine.begin(batch, self.launch.grid)
         machine.forget(self.registers)
         start_waves(machine, self.launch)
@@ -146,6 +151,8 @@ class GridRunner:
         totals.lds += machine.lds_counters
         totals.top = max(totals.top, int(machine.top[0]))
         totals.waves += waves
+        if self.line_counter is not None:
+            totals.requested += self.line_counter.end(machine.wave_ids[::per] // per)
         machine.global_counters[:] = 0
         machine.lds_counters[:] = 0
         return machine

@@ -14,6 +14,7 @@ from rocfuse.diagnostics import UsageError
 from rocfuse.sim import SimulationResult
 from rocfuse.sim.decode import Instruction, decode_binary, decode_text
 from rocfuse.sim.faults import FaultLog
+from rocfuse.sim.l2 import LineCounter
 from rocfuse.sim.launch import Launch, Memory, build_launch, build_memory, match_inputs
 from rocfuse.sim.runner import GridRunner
 from rocfuse.sim.stats import check_account, kernel_stats
@@ -34,6 +35,7 @@ def run_contract(
     mfma_order: str,
     check: bool,
     progress: bool,
+    l2: bool,
 ) -> SimulationResult:
     """The body of `simulate`."""
     if mfma_order not in ("increasing", "decreasing"):
@@ -54,13 +56,16 @@ def run_contract(
         launch = build_launch(entry, kernel, inputs, memory, at)
         chosen = _choose(launch, workgroups)
         context = Context(kernel, target, mfma_order)
-        runner = GridRunner(launch, _decode(kernel, isa_text), context, memory.memory, check, progress)
+        counter = LineCounter(memory.memory, launch, target) if l2 else None
+        runner = GridRunner(launch, _decode(kernel, isa_text), context, memory.memory, check, progress, counter)
         totals = runner.run(chosen, _processes(processes, len(chosen) * launch.waves_per_group))
         log.extend(totals.faults)
         complaint = check_account(entry, totals, bool(chosen))
         if complaint:
             log.add("lds-account", f"kernel {kernel.name}: {complaint}")
         stats["kernels"][kernel.name] = kernel_stats(runner.steps, totals, memory.memory)
+        if counter is not None:
+            stats["kernels"][kernel.name]["l2"] = counter.stats(totals.requested)
         waves.update({a["name"]: launch.waves_per_group for a in entry["args"] if a["kind"] == "out"})
     outputs, written, writers = _outputs(contract, memory)
     if workgroups is None:

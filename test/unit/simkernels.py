@@ -70,13 +70,14 @@ def run_text(
     lds: int = 0,
     block: int = 64,
     grid: int = 1,
+    l2: bool = False,
     **more: object,
 ) -> SimulationResult:
-    """Run hand-written assembly."""
+    """Run hand-written assembly; `more` goes into the contract."""
     hsaco = shell(len(inputs) + len(outputs), lds)
     contract = contract_for(hsaco, inputs, outputs, block, grid)
     contract["kernels"][0].update(more)
-    return simulate(hsaco, contract, inputs, isa_text=f"k:\n{body}\n.Lfunc_end0:\n")
+    return simulate(hsaco, contract, inputs, isa_text=f"k:\n{body}\n.Lfunc_end0:\n", l2=l2)
 
 
 def contract_for(

@@ -38,9 +38,19 @@ def test_a_clean_run(kernel, tmp_path, capsys):
     assert "executed: binary" in text and "ok: out0" in text and "faults: 0" in text
     counters = next(iter(json.loads(stats.read_text())["kernels"].values()))
     assert counters["instructions"]["matrix"] > 0 and counters["matrix_cycles"] > 0 and counters["global"]
+    assert "l2" not in counters and "L2:" not in text
     assert main([*_arguments(kernel), "--check", str(y), "--atol", "0"]) == 0
     assert main([*_arguments(kernel), "--isa", str(kernel / "k.s"), "--check", str(y), "--atol", "0"]) == 0
     assert "executed: text" in capsys.readouterr().out
+
+
+def test_the_lines_of_the_l2s(kernel, tmp_path, capsys):
+    stats = tmp_path / "s.json"
+    assert main([*_arguments(kernel), "--l2", "--stats", str(stats)]) == 0
+    (counters,) = json.loads(stats.read_text())["kernels"].values()
+    counted = counters["l2"]
+    assert counted["requested_lines"] >= counted["fetched_lines"] > 0
+    assert f"L2: {counted['fetched_lines']} lines fetched of {counted['requested_lines']}" in capsys.readouterr().out
 
 
 def test_a_wrong_result_is_exit_1(kernel, tmp_path, capsys):

@@ -58,3 +58,12 @@ def test_the_instruction_offset_counts_on_both_sides():
     result = run_text(body, [NUMBERS], [((64,), "f32")], lds=512, block=64)
     assert result.faults == [], [str(fault) for fault in result.faults]
     assert (result.outputs[0] == NUMBERS[64:]).all()
+
+
+@pytest.mark.parametrize(("load", "lines"), [(BUFFER, 2), (GLOBAL, 4)])
+def test_their_lines_are_counted_within_bounds(load, lines):
+    """512 bytes, of which the buffer bounds 256. Workgroups 0 and 8 share an XCD's L2, 1 to 7 have one each."""
+    body = BODY.replace("LOAD", load).replace("s_mov_b32 s10, 512", "s_mov_b32 s10, 256")
+    result = run_text(body, [NUMBERS], [((128,), "f32")], lds=512, block=128, grid=9, l2=True)
+    counted = result.stats["kernels"]["k"]["l2"]
+    assert (counted["requested_lines"], counted["fetched_lines"]) == (9 * lines, 8 * lines)
