@@ -1,9 +1,12 @@
-"""The operands of a problem: their names, their direction in memory and how wide they may be accessed. Pure."""
+"""The operands of a problem: their direction in memory and how they are loaded. Pure: no MLIR."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 
+from rocfuse.analysis.copies import LDS_ACCESS_BYTES
 from rocfuse.analysis.problem import Access, Problem
 from rocfuse.analysis.views import vector_elements
 
@@ -37,3 +40,32 @@ def access_vector(problem: Problem, access: Access, dim: int, most: int) -> int:
         return 1
     strides = [1 if d == dim else access.stride(d) if problem.sizes[d] > 1 else 0 for d in range(len(problem.sizes))]
     return vector_elements(strides, dim, access.offset, access.array_elements, most)
+
+
+@dataclass(frozen=True)
+class Load:
+    """How an operand is loaded from memory: along "k" or "row", `vector` elements at a time."""
+
+    along: str
+    vector: int
+
+
+@lru_cache(maxsize=64)
+def operand_loads(problem: Problem) -> tuple[Load, ...]:
+    """The load of each distinct operand, whatever the tile.
+
+    Operands that differ only in their offset take what the worst aligned of them can: dealt alike, they share their
+    addresses in memory and in LDS, which is worth more registers than the wider loads of one are.
+    """
+
+    def kind(access: Access) -> tuple[str, str, tuple[int, ...]]:
+        return access.role, access.element_type, access.strides
+
+    loads = []
+    for access in problem.operands:
+        along = contiguous(problem, access)
+        dim = problem.k_dim(access) if along == "k" else row_dim(problem, access)
+        most = LDS_ACCESS_BYTES // ELEMENT_BYTES[access.element_type]
+        alike = (one for one in problem.operands if kind(one) == kind(access))
+        loads.append(Load(along, min(access_vector(problem, one, dim, most) for one in alike)))
+    return tuple(loads)

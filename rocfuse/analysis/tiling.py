@@ -9,7 +9,7 @@ from rocfuse.analysis.combine import Combine, OutputTile, Room, plan_combine
 from rocfuse.analysis.combine import registers as combine_registers
 from rocfuse.analysis.copies import LDS_ACCESS_BYTES, Copy, Dealing, Tile, plan_copies
 from rocfuse.analysis.lds import LdsAccount, account, with_combine
-from rocfuse.analysis.operands import ELEMENT_BYTES, access_vector, contiguous, output_direction, row_dim
+from rocfuse.analysis.operands import ELEMENT_BYTES, Load, operand_loads, output_direction
 from rocfuse.analysis.problem import Access, Problem
 from rocfuse.analysis.registers import (
     OVERHEAD_REGISTERS,
@@ -110,7 +110,8 @@ def check(problem: Problem, tiling: Tiling, target: Target, limits: Limits | Non
     for reason in _shape_reasons(problem, tiling, row, target):
         return Rejected(tiling, reason)
     operands, names = problem.operands, problem.operand_names
-    tiles = [_tile(problem, tiling, access, name) for access, name in zip(operands, names, strict=True)]
+    loads = operand_loads(problem)
+    tiles = [_tile(tiling, *one) for one in zip(operands, names, loads, strict=True)]
     dealing = plan_copies(tiles, tiling.tile_k, tiling.waves, target.wave_lanes)
     if isinstance(dealing, str):
         return Rejected(tiling, dealing)
@@ -217,26 +218,12 @@ def _rows(access: Access, tiling: Tiling) -> int:
     return tiling.tile_m if access.role == "a" else tiling.tile_n
 
 
-def _tile(problem: Problem, tiling: Tiling, access: Access, name: str) -> Tile:
-    along, vector, size = _direction(problem, access)
+def _tile(tiling: Tiling, access: Access, name: str, load: Load) -> Tile:
     # loops in sequence bring in one B at a time
     own = name if tiling.loop_form == "sequential" else ""
-    kind = (access.role, access.element_type, access.strides, along, vector, own)
-    return Tile(name, _rows(access, tiling), along, vector, size, kind)
-
-
-def _direction(problem: Problem, access: Access) -> tuple[str, int, int]:
-    """(along, vector in elements, bytes an element) of an operand's global loads.
-
-    Operands that differ only in their offset take what the worst aligned of them can: dealt alike, they share their
-    addresses in memory and in LDS, which is worth more registers than the wider loads of one are.
-    """
-    along = contiguous(problem, access)
-    dim = problem.k_dim(access) if along == "k" else row_dim(problem, access)
+    kind = (access.role, access.element_type, access.strides, load, own)
     size = ELEMENT_BYTES[access.element_type]
-    kind = (access.role, access.element_type, access.strides)
-    alike = [one for one in problem.operands if (one.role, one.element_type, one.strides) == kind]
-    return along, min(access_vector(problem, one, dim, LDS_ACCESS_BYTES // size) for one in alike), size
+    return Tile(name, _rows(access, tiling), load.along, load.vector, size, kind)
 
 
 def _shape_reasons(problem: Problem, tiling: Tiling, row: MatrixInstruction, target: Target) -> Iterator[str]:
