@@ -196,7 +196,8 @@ def arguments(text: str, seed: int = 0, integers: bool = False) -> list[np.ndarr
 def signature(text: str) -> list[tuple[tuple[int, ...], np.dtype]]:
     """(shape, type) of each argument of the program's one function."""
     with ir.Context(), ir.Location.unknown():
-        types, _ = cpu.signature(cpu.entry_function(cpu.parse_program(text)))
+        module = cpu.parse_program(text)  # held: the function does not keep it
+        types, _ = cpu.signature(cpu.entry_function(module))
         return [(tuple(one.shape), cpu.numpy_type(one.element_type)) for one in types]
 
 

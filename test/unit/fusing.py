@@ -82,7 +82,8 @@ def arguments(text: str, seed: int = 0) -> list[np.ndarray]:
     """Random arguments for the one function of a program."""
     rng = np.random.default_rng(seed)
     with ir.Context(), ir.Location.unknown():
-        types, _ = cpu.signature(cpu.entry_function(cpu.parse_program(text)))
+        module = cpu.parse_program(text)  # held: the function does not keep it
+        types, _ = cpu.signature(cpu.entry_function(module))
         return [rng.standard_normal(tuple(one.shape)).astype(cpu.numpy_type(one.element_type)) for one in types]
 
 

@@ -26,7 +26,8 @@ def random_arguments(text, seed=0):
     """Normal data of scale 0.5 in the argument types of the program."""
     random = np.random.default_rng(seed)
     with ir.Context(), ir.Location.unknown():
-        function = cpu.entry_function(cpu.parse_program(text))
+        module = cpu.parse_program(text)  # held: the function does not keep it
+        function = cpu.entry_function(module)
         inputs = ir.FunctionType(ir.TypeAttr(function.attributes["function_type"]).value).inputs
         tensors = [ir.RankedTensorType(one) for one in inputs]
         return [(random.standard_normal(one.shape) * 0.5).astype(cpu.numpy_type(one.element_type)) for one in tensors]
