@@ -144,7 +144,7 @@ def test_batches() -> None:
         {"tile-m": 128, "tile-n": 64, "waves-m": 2, "waves-n": 2, "matrix-op": "16x16x16"},
         {"tile-m": 64, "tile-n": 128, "waves-m": 4, "waves-n": 2, "matrix-op": "16x16x16"},
         {"tile-m": 64, "tile-n": 16, "waves-m": 1, "waves-n": 1, "matrix-op": "16x16x16"},
-        {"tile-m": 32, "tile-n": 128, "waves-m": 1, "waves-n": 1, "matrix-op": "32x32x8"},
+        {"tile-m": 32, "tile-n": 64, "waves-m": 1, "waves-n": 1, "matrix-op": "32x32x8"},
         {"tile-m": 16, "tile-n": 16, "waves-m": 1, "waves-n": 1, "matrix-op": "16x16x16"},
         {"tile-m": 64, "tile-n": 64, "waves-m": 2, "waves-n": 2, "schedule": "plain"},
         {"tile-m": 64, "tile-n": 64, "waves-m": 2, "waves-n": 2, "loop-form": "sequential"},
