@@ -84,6 +84,7 @@ class Cost:
     useful: float  # of the tiles' elements, how many are results
     bytes: int  # once each
     requested_bytes: int  # by all workgroups
+    waves: int  # of a workgroup
 
     @property
     def compute(self) -> float:
@@ -94,6 +95,11 @@ class Cost:
     def busy(self) -> float:
         """Cycles from the first workgroup's start to the last one's end."""
         return max(self.compute, self.l2, self.infinity_cache, self.hbm)
+
+    @property
+    def issued(self) -> float:
+        """Instructions of a workgroup's loops."""
+        return self.waves * sum(one.tiles * one.step.instructions for one in self.ranges)
 
     @property
     def total(self) -> int:
@@ -146,6 +152,7 @@ def cost(problem: Problem, plan: Plan, target: Target) -> Cost:
         math.prod(problem.size(role) for role in ("batch", "m", "n")) / (count * tiling.tile_m * tiling.tile_n),
         moved.once,
         moved.with_rereads,
+        tiling.waves,
     )
 
 

@@ -124,7 +124,7 @@ def test_a_rejection_is_reported_in_the_words_of_the_filter():
             assert entry["total_cycles"] is None
 
 
-BEST = Cost((), 8000, 10000, 1000, 1000, 500, 500, 500, 0, 1, 2, 0.9, 1.0, 100, 1000)
+BEST = Cost((), 8000, 10000, 1000, 1000, 500, 500, 500, 0, 1, 2, 0.9, 1.0, 100, 1000, 4)
 
 
 @pytest.mark.parametrize(
