@@ -143,14 +143,15 @@ def _wave_grid(tile_m: int, tile_n: int, waves: int, gemms: int, row: MatrixInst
 def choose(results: Iterable[Result]) -> Candidate | None:
     """Of the plans that are as fast as any as far as the model can tell, the one that asks for the fewest bytes.
 
-    Of those, the one that issues the fewest instructions: what the model leaves out costs more where more is issued.
+    Of those, the one with the fewest stages, then the fewest instructions: what the model leaves out (code size,
+    clocks, contention) costs more where there is more of them.
     """
     fitting = [one for one in results if isinstance(one, Candidate)]
     if not fitting:
         return None
     best = min(one.cost.busy for one in fitting)
     equal = (one for one in fitting if one.cost.busy <= best * (1 + TOLERANCE))
-    return min(equal, key=lambda one: (one.cost.requested_bytes, one.cost.issued, *_rank(one)))
+    return min(equal, key=lambda one: (one.cost.requested_bytes, one.tiling.stages, one.cost.issued, *_rank(one)))
 
 
 def ranked(results: Iterable[Result]) -> list[Candidate]:
