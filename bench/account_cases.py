@@ -6,7 +6,6 @@ A case is a number: the same number and seed draw the same program and the same 
 from __future__ import annotations
 
 import random
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 from mlir import ir
 
+from bench.isa_stats import loop_lines
 from rocfuse import gen
 from rocfuse.analysis.schedule import ORDERS
 from rocfuse.analysis.tiling import LOOP_FORMS, MOST_STAGES, Plan
@@ -189,11 +189,4 @@ def _execute(hsaco: bytes, contract: dict[str, Any]) -> tuple[str, ...]:
 
 def loop_moves(isa: str) -> int:
     """Copies between the register files between a label of assembly text and a branch back to it."""
-    lines = isa.splitlines()
-    labels = {line.partition(":")[0]: at for at, line in enumerate(lines) if line.startswith(".LBB")}
-    inside: set[int] = set()
-    for at, line in enumerate(lines):
-        branch = re.match(r"\s+s_c?branch\w*\s+(\.LBB\w+)", line)
-        if branch and labels[branch[1]] < at:
-            inside.update(range(labels[branch[1]], at))
-    return sum("v_accvgpr" in lines[at] for at in inside)
+    return sum("v_accvgpr" in line for line in loop_lines(isa))

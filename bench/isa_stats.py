@@ -79,6 +79,18 @@ class LoopStats:
         return sum(self.classes.get(name, 0) for name in names)
 
 
+def loop_lines(isa: str) -> list[str]:
+    """The lines of assembly text between a label and a branch back to it."""
+    lines = isa.splitlines()
+    labels = {line.partition(":")[0]: at for at, line in enumerate(lines) if line.startswith(".LBB")}
+    inside: set[int] = set()
+    for at, line in enumerate(lines):
+        branch = re.match(r"\s+s_c?branch\w*\s+(\.LBB\w+)", line)
+        if branch and labels[branch[1]] < at:
+            inside.update(range(labels[branch[1]], at))
+    return [lines[at] for at in sorted(inside)]
+
+
 def classify(text: str) -> str:
     """The class of one instruction."""
     return next((name for pattern, name in CLASSES if re.match(pattern, text)), "other")

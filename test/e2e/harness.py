@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from mlir import ir
 
 import rocfuse
+from bench.isa_stats import loop_lines
 from rocfuse.codegen.elf import read_kernels
 from rocfuse.compiler import CodeObject
 from rocfuse.sim import SimulationResult, compare, cpu, reference
@@ -218,19 +218,7 @@ def assert_account(code: CodeObject) -> None:
     assert kernel.descriptor.lds_bytes == plan["lds_bytes"]
     assert kernel.metadata[".group_segment_fixed_size"] == plan["lds_bytes"]
     assert max(one["offset"] + one["bytes"] for one in plan["lds_buffers"]) <= plan["lds_bytes"]
-    assert not [line for line in _loop_lines(code.isa) if "v_accvgpr" in line]
-
-
-def _loop_lines(isa: str) -> list[str]:
-    """The lines of assembly between a label and a branch back to it."""
-    lines = isa.splitlines()
-    labels = {line.partition(":")[0]: at for at, line in enumerate(lines) if line.startswith(".LBB")}
-    inside: set[int] = set()
-    for at, line in enumerate(lines):
-        branch = re.match(r"\s+s_c?branch\w*\s+(\.LBB\w+)", line)
-        if branch and labels[branch[1]] < at:
-            inside.update(range(labels[branch[1]], at))
-    return [lines[at] for at in sorted(inside)]
+    assert not [line for line in loop_lines(code.isa) if "v_accvgpr" in line]
 
 
 def run(code: CodeObject, arrays: Sequence[np.ndarray], **options: Any) -> SimulationResult:

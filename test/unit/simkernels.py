@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import llvmlite.binding as binding
 import numpy as np
@@ -110,10 +111,10 @@ def run(
     outputs: list[tuple[tuple[int, ...], str]],
     block: int = 64,
     grid: int = 1,
-    **options: object,
+    **options: Any,
 ) -> SimulationResult:
     """Simulate a kernel whose arguments are the inputs, then the outputs."""
-    return simulate(hsaco, contract_for(hsaco, inputs, outputs, block, grid), inputs, **options)  # type: ignore[arg-type]
+    return simulate(hsaco, contract_for(hsaco, inputs, outputs, block, grid), inputs, **options)
 
 
 def elementwise_ir(kind: str, rows: list[str], result: str, more: str = "") -> str:
