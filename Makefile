@@ -61,6 +61,7 @@ $(STAMP): pyproject.toml
 	@$(PYTHON) -m venv $(VENV) || { \
 		echo "error: this Python cannot make a virtual environment (on Debian: the package python3-venv)" >&2; exit 1; }
 	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar on -e '.[dev]'
+	@$(BIN)/python -m compileall -q rocfuse  # as pip does for every package but an editable one
 	@touch $@
 
 bench-peers: build/peers/triton/.installed build/peers/iree/.installed  ## what bench/kernels.py compares with: about 1.7 GB

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 
 from mlir import ir
@@ -21,8 +20,9 @@ BATCH, M, N, K = "batch", "m", "n", "k"
 
 def dialect_path() -> Path:
     """Where rocfuse.irdl.mlir is: beside the package in a checkout, inside it when installed."""
-    installed = resources.files("rocfuse") / "dialects" / "rocfuse.irdl.mlir"
-    return Path(str(installed)) if installed.is_file() else Path(__file__).parents[1] / "dialects" / "rocfuse.irdl.mlir"
+    package = Path(__file__).parent
+    installed = package / "dialects" / "rocfuse.irdl.mlir"
+    return installed if installed.is_file() else package.parent / "dialects" / "rocfuse.irdl.mlir"
 
 
 def create_context() -> ir.Context:

@@ -114,6 +114,7 @@ class Command:
     def _run(self) -> int:
         self.stage.set("start-up")
         self.timing.enter("start-up")
+        _leave_out_numpy()
         pipeline = self._pipeline()
         if self.arguments.dump_pass_pipeline:
             print(pipeline.text(), file=sys.stdout if self.arguments.input is None else sys.stderr)
@@ -277,6 +278,16 @@ class Command:
             beside = {}
         write_all_atomically({output: main_output, **beside})
         return 0
+
+
+def _leave_out_numpy() -> None:
+    """Let MLIR's bindings load without numpy in this process, which ends with this command.
+
+    They import it, when it is there, for builders of attributes that no pass makes; its threads alone cost more than a
+    pass.
+    """
+    modules: dict[str, Any] = sys.modules
+    modules.setdefault("numpy", None)  # how Python says that an import is to fail
 
 
 if __name__ == "__main__":

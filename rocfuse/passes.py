@@ -86,6 +86,15 @@ _MODULES: dict[str, str] = {
 _CLASSES: dict[str, type[Pass]] = {}
 
 
+def run_upstream(module: ir.Module, pipeline: str) -> None:
+    """Run a pipeline of upstream passes inside a pass; the runner verifies what the whole pass leaves."""
+    from mlir.passmanager import PassManager
+
+    manager = PassManager.parse(pipeline, context=module.context)
+    manager.enable_verifier(False)
+    manager.run(module.operation)
+
+
 def register(cls: type[Pass]) -> type[Pass]:
     """Class decorator: enter a pass under its name."""
     _CLASSES[cls.name] = cls

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mlir import ir
-from mlir.passmanager import PassManager
 
 from rocfuse.dialect import walk
 from rocfuse.lowering.hardware_math import use_hardware_math
-from rocfuse.passes import Pass, PassContext, register
+from rocfuse.passes import Pass, PassContext, register, run_upstream
 
 # Inside the gpu.module: loops to branches, addresses to arithmetic, amdgpu and gpu ops to ROCDL; then what remains.
 # Math is kept out of convert-gpu-to-rocdl, which would turn it into calls of a device library: LLVM has intrinsics.
@@ -40,7 +39,7 @@ class LowerToLlvm(Pass):
 
     def run(self, module: ir.Module, context: PassContext) -> None:
         """Run the conversions. Upstream's diagnostics come out as they are."""
-        PassManager.parse(_PIPELINE.format(chip=context.target.name), context=module.context).run(module.operation)
+        run_upstream(module, _PIPELINE.format(chip=context.target.name))
         use_hardware_math(module)
         _annotate_loops(module)
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
 from mlir import ir
 from mlir.dialects import arith, math
 
@@ -35,9 +34,9 @@ class Builder:
         return element if self.shape is None else ir.VectorType.get(self.shape, element)
 
     def constant(self, value: float) -> Num:
-        """A float constant; for f32 `value` is rounded here, so that the IR shows what is used."""
+        """A float constant; the attribute rounds it, so that the IR shows what is used."""
         element = ir.F64Type.get() if self.double else ir.F32Type.get()
-        attribute: ir.Attribute = ir.FloatAttr.get(element, value if self.double else float(np.float32(value)))
+        attribute: ir.Attribute = ir.FloatAttr.get(element, value)
         if self.shape is not None:
             attribute = ir.DenseElementsAttr.get_splat(self.type(element), attribute)
         return Num(self, arith.constant(self.type(element), attribute, loc=self.location))

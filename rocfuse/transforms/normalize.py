@@ -20,12 +20,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from mlir import ir
-from mlir.passmanager import PassManager
 
 from rocfuse.analysis.contraction import Role, infer_roles
 from rocfuse.analysis.slices import dims_of
 from rocfuse.diagnostics import CompileError
-from rocfuse.passes import Pass, PassContext, register
+from rocfuse.passes import Pass, PassContext, register, run_upstream
 from rocfuse.transforms.matching import is_product, nested_ops, scalar_constant, structured
 from rocfuse.transforms.merge_reductions import merge_reductions
 
@@ -52,25 +51,24 @@ class Normalize(Pass):
     def run(self, module: ir.Module, context: PassContext) -> None:
         """Normalize every function in place."""
         _drop_asserts(module, context)
-        _run_upstream(module, _NAMED)
+        _run(module, _NAMED)
         if _unit_dims_can_go(module):
-            _run_upstream(module, _UNIT_DIMS)
-        _run_upstream(module, _FUSE)
+            _run(module, _UNIT_DIMS)
+        _run(module, _FUSE)
         if merge_reductions(module):
-            _run_upstream(module, _CLEAN)
+            _run(module, _CLEAN)
         if _fold_constants(module):
-            _run_upstream(module, _FUSE)
+            _run(module, _FUSE)
 
 
-def _run_upstream(module: ir.Module, pipeline: str) -> None:
+def _run(module: ir.Module, pipeline: str) -> None:
     """Run an upstream pipeline; its failure is the program's."""
-    with module.context:
-        try:
-            PassManager.parse(pipeline).run(module.operation)
-        except ir.MLIRError as error:
-            first = error.error_diagnostics[0] if error.error_diagnostics else None
-            location = str(first.location) if first else ""
-            raise CompileError(f"rocfuse-normalize: {first.message if first else error}", location) from error
+    try:
+        run_upstream(module, pipeline)
+    except ir.MLIRError as error:
+        first = error.error_diagnostics[0] if error.error_diagnostics else None
+        location = str(first.location) if first else ""
+        raise CompileError(f"rocfuse-normalize: {first.message if first else error}", location) from error
 
 
 def _unit_dims_can_go(module: ir.Module) -> bool:

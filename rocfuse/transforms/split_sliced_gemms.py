@@ -24,11 +24,10 @@ from typing import ClassVar
 
 from mlir import ir
 from mlir.dialects import tensor
-from mlir.passmanager import PassManager
 
 from rocfuse.analysis.slices import Box, Index, box_of, box_through_reshape, full_box, through_map
 from rocfuse.diagnostics import Refusal
-from rocfuse.passes import Pass, PassContext, register
+from rocfuse.passes import Pass, PassContext, register, run_upstream
 from rocfuse.transforms.matching import (
     RESHAPES,
     Slice,
@@ -81,11 +80,10 @@ class SplitSlicedGemms(Pass):
         if refusals and changed:
             restore(module, snapshot)
         elif changed:
-            with module.context:
-                PassManager.parse(_CLEAN).run(module.operation)
-                if any(_moves_dims(op) for op in nested_ops(module.operation)):
-                    # reshapes that slices kept away from their product can now move through it
-                    PassManager.parse(_RESHAPE).run(module.operation)
+            run_upstream(module, _CLEAN)
+            if any(_moves_dims(op) for op in nested_ops(module.operation)):
+                # reshapes that slices kept away from their product can now move through it
+                run_upstream(module, _RESHAPE)
 
 
 @dataclass
