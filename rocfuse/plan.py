@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -40,14 +40,21 @@ NOT_OFFERED = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; returns its exit code."""
+    return run_command(argv, _parse, PlanCommand)
+
+
+def run_command(
+    argv: Sequence[str] | None, parse: Callable[[Sequence[str]], argparse.Namespace], command: type[PlanCommand]
+) -> int:
+    """Parse the arguments and run a command on them in a guarded child process; returns its exit code."""
     try:
-        arguments = _parse(list(sys.argv[1:] if argv is None else argv))
+        arguments = parse(list(sys.argv[1:] if argv is None else argv))
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except BrokenPipeError:
         return 1
-    return run_guarded(lambda stage: PlanCommand(arguments, None, stage).run())
+    return run_guarded(lambda stage: command(arguments, None, stage).run())
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:

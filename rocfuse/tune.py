@@ -12,14 +12,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from rocfuse.crash import run_guarded
 from rocfuse.diagnostics import CompileError, UsageError
 from rocfuse.files import check_writable
 from rocfuse.observe import Observer
 from rocfuse.opt import Chunk
 from rocfuse.opt_arguments import Parser, parse_with_passes
 from rocfuse.pipeline import Pipeline, parse_options
-from rocfuse.plan import NOT_OFFERED, PLANNER, PlanCommand
+from rocfuse.plan import NOT_OFFERED, PLANNER, PlanCommand, run_command
 from rocfuse.targets import get_target
 
 if TYPE_CHECKING:
@@ -34,14 +33,7 @@ BEST_OF = 4
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; returns its exit code."""
-    try:
-        arguments = _parse(list(sys.argv[1:] if argv is None else argv))
-    except UsageError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except BrokenPipeError:
-        return 1
-    return run_guarded(lambda stage: TuneCommand(arguments, None, stage).run())
+    return run_command(argv, _parse, TuneCommand)
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
