@@ -44,11 +44,6 @@ class KernelDescriptor:
         """FLOAT_DENORM_MODE_16_64 is not "allow input and output"."""
         return (self.rsrc1 >> 18) & 3 != 3
 
-    @property
-    def ieee_mode(self) -> bool:
-        """Minimum and maximum quiet signalling NaNs."""
-        return bool((self.rsrc1 >> 23) & 1)
-
 
 @dataclass(frozen=True)
 class Kernel:

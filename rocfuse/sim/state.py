@@ -131,10 +131,6 @@ class State:
             self.suspects.discard(row)
             del self.vector_shadow[row]
 
-    def read_scalar_shadow(self, row: int) -> np.ndarray:
-        """Undefined bits of one scalar register."""
-        return self.scalar_shadow[row, self.select]
-
     def write_scalar_shadow(self, row: int, bits: np.ndarray) -> None:
         """Set the undefined bits of one scalar register."""
         self.scalar_shadow[row, self.select] = bits
