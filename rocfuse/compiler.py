@@ -11,6 +11,7 @@ from mlir import ir
 
 from rocfuse.codegen import link, llvm
 from rocfuse.codegen.contract import KernelFacts, build_contract
+from rocfuse.diagnostics import UsageError
 from rocfuse.dialect import MULTI_GEMM, create_context, walk
 from rocfuse.fused_kernel import read_kernel, require_kernel
 from rocfuse.passes import PassContext
@@ -30,7 +31,7 @@ OnStage = Callable[[str], None]
 
 @dataclass(frozen=True)
 class CodeObject:
-    """A compiled kernel. `llvm`, `obj` and `isa` are the same kernel on its way to `hsaco`."""
+    """A compiled module: a kernel a function. `llvm`, `obj` and `isa` are the same kernels on their way to `hsaco`."""
 
     hsaco: bytes
     contract: dict[str, Any]
@@ -45,14 +46,17 @@ class CodeObject:
 
     @property
     def isa(self) -> str:
-        """The assembly, made when it is first asked for."""
+        """The assembly of all kernels, made when it is first asked for."""
         return self.machine_code.isa
 
     @property
     def plan(self) -> dict[str, Any]:
-        """The contract's entry of the one kernel: tile, LDS, registers, grid."""
-        entry: dict[str, Any] = self.contract["kernels"][0]
-        return entry
+        """The contract's entry of the one kernel: tile, LDS, registers, grid. Raises UsageError for several."""
+        kernels: list[dict[str, Any]] = self.contract["kernels"]
+        if len(kernels) != 1:
+            names = ", ".join(entry["name"] for entry in kernels)
+            raise UsageError(f'plan: need 1 kernel, have {len(kernels)} ({names}); read contract["kernels"]')
+        return kernels[0]
 
     def simulate(self, *arrays: np.ndarray, **options: Any) -> SimulationResult:
         """Execute the code object on the CPU; arrays in the order of `contract["inputs"]`. See rocfuse.sim.simulate."""

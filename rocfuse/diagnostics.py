@@ -38,9 +38,11 @@ class CompileError(RocfuseError):
 class Refusal:
     """Why a program is left as it is: a value, not an exception.
 
-    `reason` is a whole sentence in lower case with its numbers and what to do, without the location.
+    `reason` is a whole sentence in lower case with its numbers and what to do, without the location. `function` is the
+    name of the function that stays as it is; empty where there is none, or it is the whole module.
     """
 
     reason: str
     location: str = ""
     notes: tuple[str, ...] = field(default=())
+    function: str = ""

@@ -1,11 +1,12 @@
 """The forms of the IR between passes: which ops may appear. Passes declare them, the runner checks them.
 
-Each predicate returns None where the form holds and otherwise the reason why not, with the op and its place.
+Each predicate returns None where the form holds and otherwise the reason why not, with the op and its place. It does
+not look at functions that were refused, whose names it is given: they stay as they were.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from mlir import ir
 
@@ -24,24 +25,24 @@ from rocfuse.transforms.matching import (
 )
 from rocfuse.transforms.views import memory_view
 
-Form = Callable[[ir.Module], Refusal | None]
+Form = Callable[[ir.Module, Collection[str]], Refusal | None]
 
 _FUSED_OPS = ("arith.constant", "tensor.extract_slice", "tensor.empty", *RESHAPES, MULTI_GEMM, "linalg.generic")
 
 
-def tensor_form(module: ir.Module) -> Refusal | None:
+def tensor_form(module: ir.Module, refused: Collection[str] = ()) -> Refusal | None:
     """Structured ops are linalg.generic; no TOSA; no asserts."""
-    for op in nested_ops(module.operation):
+    for op in (op for function in functions(module, refused) for op in nested_ops(function)):
         named = op.name.startswith("linalg.") and len(op.regions) > 0 and op.name != "linalg.generic"
         if named or op.name.startswith("tosa.") or op.name == "cf.assert":
             return _at(op, f"{op.name} is left")
     return None
 
 
-def fused_form(module: ir.Module) -> Refusal | None:
+def fused_form(module: ir.Module, refused: Collection[str] = ()) -> Refusal | None:
     """Every product is in a multi_gemm, and a function with one holds views, it, one combine and the return."""
     found = False
-    for function in functions(module):
+    for function in functions(module, refused):
         ops = [op.operation for op in entry_block(function).operations]
         if any(op.name == MULTI_GEMM for op in ops):
             found = True
@@ -54,24 +55,29 @@ def fused_form(module: ir.Module) -> Refusal | None:
     return None if found else Refusal(f"there is no {MULTI_GEMM}; run rocfuse-form-multi-gemm")
 
 
-def planned_form(module: ir.Module) -> Refusal | None:
+def planned_form(module: ir.Module, refused: Collection[str] = ()) -> Refusal | None:
     """The fused form, and every multi_gemm has a plan."""
-    reason = fused_form(module)
+    reason = fused_form(module, refused)
     if reason:
         return reason
-    for op in nested_ops(module.operation):
+    for op in (op for function in functions(module, refused) for op in nested_ops(function)):
         if op.name == MULTI_GEMM and PLAN not in op.attributes:
             return _at(op, "it has no plan; run rocfuse-plan-kernels")
     return None
+
+
+def _of_kernels(form: Callable[[ir.Module], Refusal | None]) -> Form:
+    """A form that looks at kernels alone: a function that was refused is none."""
+    return lambda module, refused: form(module)
 
 
 FORMS: Mapping[str, Form] = {
     "tensor": tensor_form,
     "fused": fused_form,
     "planned": planned_form,
-    "blockwise": blockwise_form,
-    "wave": wave_form,
-    "llvm": llvm_form,
+    "blockwise": _of_kernels(blockwise_form),
+    "wave": _of_kernels(wave_form),
+    "llvm": _of_kernels(llvm_form),
 }
 
 

@@ -41,9 +41,11 @@ class FusedKernel:
 
 
 def require_kernel(module: ir.Module, context: PassContext) -> None:
-    """Raise the refusal of a program that was not fused as a CompileError."""
+    """Raise the refusal of a program that was not fused as a CompileError; more than one refusal are remarks before."""
     if context.refusals:
-        refusal = context.refusals[-1]
+        *others, refusal = context.refusals
+        for other in others:
+            context.remark(other.location, other.reason)
         raise CompileError(refusal.reason, refusal.location, refusal.notes)
     if not any(walk(module, MULTI_GEMM)):
         raise CompileError("rocfuse-form-multi-gemm: found nothing to fuse")

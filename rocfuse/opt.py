@@ -83,6 +83,7 @@ class Command:
     tuning: TuningDb | None = None
 
     advice: ClassVar[str] = "--traceback shows where, --reproducer=F keeps the IR before it"  # on an internal error
+    simulates: ClassVar[bool] = False  # the simulator needs numpy
 
     def run(self) -> int:
         """Do it; returns the exit code."""
@@ -114,7 +115,8 @@ class Command:
     def _run(self) -> int:
         self.stage.set("start-up")
         self.timing.enter("start-up")
-        _leave_out_numpy()
+        if not self.simulates:
+            _leave_out_numpy()
         pipeline = self._pipeline()
         if self.arguments.dump_pass_pipeline:
             print(pipeline.text(), file=sys.stdout if self.arguments.input is None else sys.stderr)

@@ -31,13 +31,18 @@ class PassContext:
     refusal_is_error: bool = False  # the caller raises it: no remark with the same words before
     tuning: TuningDb | None = None  # choices that were recorded for kernels
 
+    @property
+    def refused(self) -> frozenset[str]:
+        """The names of the functions that stay as they are; an empty name stands for all."""
+        return frozenset(one.function for one in self.refusals)
+
     def remark(self, location: ir.Location | str, message: str) -> None:
         """Tell the user something about an op that is not an error."""
         if self.on_remark:
             self.on_remark(str(location), message)
 
     def refuse(self, refusal: Refusal) -> None:
-        """Record why a program is left as it is, and say so at its op."""
+        """Record why a function is left as it is, and say so at its op."""
         self.refusals.append(refusal)
         if not self.refusal_is_error:
             self.remark(refusal.location, refusal.reason)
@@ -86,13 +91,13 @@ _MODULES: dict[str, str] = {
 _CLASSES: dict[str, type[Pass]] = {}
 
 
-def run_upstream(module: ir.Module, pipeline: str) -> None:
-    """Run a pipeline of upstream passes inside a pass; the runner verifies what the whole pass leaves."""
+def run_upstream(op: ir.Operation, pipeline: str) -> None:
+    """Run a pipeline of upstream passes on `op` inside a pass; the runner verifies what the whole pass leaves."""
     from mlir.passmanager import PassManager
 
-    manager = PassManager.parse(pipeline, context=module.context)
+    manager = PassManager.parse(pipeline, context=op.context)
     manager.enable_verifier(False)
-    manager.run(module.operation)
+    manager.run(op)
 
 
 def register(cls: type[Pass]) -> type[Pass]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -106,26 +106,29 @@ def run_pipeline(
 ) -> None:
     """Run `pipeline` on `module` in place, verifying the module and the forms around every pass.
 
-    A refused program comes out as it was before the first of our passes, and the rest of our passes is left out;
-    `context.refusals` says why.
+    A refused function comes out as it was before the first of our passes, and the others go on without it; where none
+    is left, neither is a pass of ours. `context.refusals` says why.
     Raises UsageError for an upstream element that MLIR does not know, CompileError for a program that fails.
     """
     from mlir import ir
 
-    from rocfuse.transforms.matching import restore
+    from rocfuse.transforms.matching import functions, restore
 
     snapshot = None
+    stopped = False  # nothing is left that was not refused
     with module.context, ir.Location.unknown():
         holding: tuple[str, ...] = ()  # forms that the pass before was checked to ensure
         managers = {element: _upstream(element) for element in pipeline.elements if isinstance(element, str)}
         for index, element in enumerate(pipeline.elements, 1):
             text = element_text(element)
-            if context.refusals and isinstance(element, Pass):
-                continue  # a program that was refused stays as it is
+            if stopped and isinstance(element, Pass):
+                continue
             if instrumentation:
                 instrumentation.before(index, text, module)
             if isinstance(element, Pass):
-                _check_forms(element, "requires", tuple(set(element.requires) - set(holding)), module)
+                forms = tuple(set(element.requires) - set(holding))
+                _check_forms(element, "requires", forms, module, context.refused)
+            known = context.refused
             try:
                 if isinstance(element, Pass):
                     snapshot = snapshot or module.operation.clone()
@@ -134,13 +137,13 @@ def run_pipeline(
                     managers[element].run(module.operation)
             except ir.MLIRError as error:
                 raise mlir_failure(error, text) from error
-            if context.refusals and snapshot is not None:
-                restore(module, snapshot)
-                snapshot = None
+            if snapshot is not None and (refused := context.refused - known):
+                restore(module, snapshot, refused)
+                stopped = not functions(module, context.refused)
             _verify(module, text)
             holding = ()
-            if isinstance(element, Pass) and not context.refusals:
-                _check_forms(element, "ensures", element.ensures, module)
+            if isinstance(element, Pass) and not stopped:
+                _check_forms(element, "ensures", element.ensures, module, context.refused)
                 holding = element.ensures
             if instrumentation:
                 instrumentation.after(index, text, module)
@@ -222,12 +225,12 @@ def _verify(module: ir.Module, element: str) -> None:
     verify_module(module)
 
 
-def _check_forms(element: Pass, verb: str, forms: tuple[str, ...], module: ir.Module) -> None:
+def _check_forms(element: Pass, verb: str, forms: tuple[str, ...], module: ir.Module, refused: Collection[str]) -> None:
     if not forms:
         return
     from rocfuse.forms import FORMS
 
     for form in forms:
-        broken = FORMS[form](module)
+        broken = FORMS[form](module, refused)
         if broken:
             raise CompileError(f"{element.name} {verb} the form '{form}': {broken.reason}", broken.location)

@@ -10,7 +10,7 @@ import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from rocfuse.diagnostics import CompileError, UsageError
 from rocfuse.files import check_writable
@@ -111,6 +111,8 @@ def table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 class TuneCommand(PlanCommand):
     """One run of the command, in the guarded child process."""
+
+    simulates: ClassVar[bool] = True
 
     db: TuningDb
     choices: dict[str, str]

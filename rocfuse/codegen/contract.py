@@ -43,19 +43,23 @@ class KernelFacts:
 
 
 def build_contract(facts: Sequence[KernelFacts], hsaco: bytes, target: Target) -> dict[str, Any]:
-    """The contract, version 1. Raises CompileError where the ELF is not what was planned."""
+    """The contract, version 1. Raises CompileError where the ELF is not what was planned.
+
+    Arguments of one kernel are `arg0`, `out0`, …; those of several have the function's name before: `FUNCTION.arg0`.
+    """
     found = {kernel.name: kernel for kernel in read_kernels(hsaco)}
-    kernels = []
+    kernels, inputs, outputs = [], [], []
     for fact in facts:
         if fact.name not in found:
             raise CompileError(f"the code object has no kernel {fact.name}")
-        kernels.append(_kernel(fact, found[fact.name].metadata, target))
-    inputs = list(facts[0].inputs) if facts else []
-    outputs = [array.name for fact in facts for array in fact.arrays if array.kind == "out"]
+        prefix = f"{fact.name}." if len(facts) > 1 else ""
+        kernels.append(_kernel(fact, prefix, found[fact.name].metadata, target))
+        inputs += [prefix + name for name in fact.inputs]
+        outputs += [prefix + array.name for array in fact.arrays if array.kind == "out"]
     return {"version": VERSION, "target": target.name, "kernels": kernels, "inputs": inputs, "outputs": outputs}
 
 
-def _kernel(facts: KernelFacts, metadata: dict[str, Any], target: Target) -> dict[str, Any]:
+def _kernel(facts: KernelFacts, prefix: str, metadata: dict[str, Any], target: Target) -> dict[str, Any]:
     plan, problem = facts.plan, facts.problem
     tile_m, tile_n, tile_k = plan["tile"]
     waves = plan["waves"][0] * plan["waves"][1]
@@ -69,7 +73,7 @@ def _kernel(facts: KernelFacts, metadata: dict[str, Any], target: Target) -> dic
         "name": facts.name,
         "grid": [plan["grid"], 1, 1],
         "block": [waves * target.wave_lanes, 1, 1],
-        "args": [_argument(index, array) for index, array in enumerate(facts.arrays)],
+        "args": [_argument(index, prefix, array) for index, array in enumerate(facts.arrays)],
         "lds_bytes": plan["lds_bytes"],
         "lds_allocated_bytes": plan["lds_allocated_bytes"],
         "lds_padding_bytes": plan["lds_padding_bytes"],
@@ -95,10 +99,10 @@ def _kernel(facts: KernelFacts, metadata: dict[str, Any], target: Target) -> dic
     }
 
 
-def _argument(index: int, array: Array) -> dict[str, Any]:
+def _argument(index: int, prefix: str, array: Array) -> dict[str, Any]:
     return {
         "index": index,
-        "name": array.name,
+        "name": prefix + array.name,
         "kind": array.kind,
         "dtype": array.element_type,
         "shape": list(array.shape),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mlir import ir
@@ -23,6 +24,12 @@ from rocfuse.plan_attributes import RANGE, VECTOR, KernelPlan, read_plan, to_att
 from rocfuse.targets import Target
 
 KERNELS = "kernels"
+# LLVM 22 makes symbols KERNEL.kd (the descriptor) and KERNEL.num_vgpr, … (figures) of each kernel, and ends the process
+# where there is one already
+_SYMBOLS = (
+    *("kd", "num_vgpr", "num_agpr", "numbered_sgpr", "num_named_barrier", "private_seg_size", "uses_vcc"),
+    *("uses_flat_scratch", "has_dyn_sized_stack", "has_recursion", "has_indirect_call"),
+)
 
 
 @register
@@ -49,18 +56,39 @@ class LowerToGpu(Pass):
     ensures = ("blockwise",)
 
     def run(self, module: ir.Module, context: PassContext) -> None:
-        """Lower every planned function of the module."""
-        for op in list(walk(module, MULTI_GEMM)):
-            kernel = read_kernel(op.parent)
-            if kernel.name.startswith("llvm."):
-                text = f"{self.name}: LLVM reserves the name @{kernel.name}; rename the function"
-                raise CompileError(text, str(kernel.func.location))
+        """Lower every planned function of the module to a kernel of one gpu.module."""
+        gemms = list(walk(module, MULTI_GEMM))
+        kernels = [read_kernel(op.parent) for op in gemms]
+        _check_names(kernels)
+        block = None
+        for op, kernel in zip(gemms, kernels, strict=True):
             plan = read_plan(ir.DictAttr(op.attributes[PLAN]), context.target)
             with module.context, op.location:
-                module.operation.attributes["gpu.container_module"] = ir.UnitAttr.get()
-                with ir.InsertionPoint(kernel.func):
+                block = block or _holder(module, kernel.func, context.target)
+                with ir.InsertionPoint(block):
                     _KernelBuilder(kernel, plan, context.target).build()
             kernel.func.erase()
+
+
+def _check_names(kernels: Sequence[FusedKernel]) -> None:
+    """Refuse names of kernels that are, or make, other symbols of the code object."""
+    names = {kernel.name for kernel in kernels}
+    for kernel in kernels:
+        text = f"LLVM reserves the name @{kernel.name}" if kernel.name.startswith("llvm.") else ""
+        owner, _, suffix = kernel.name.rpartition(".")
+        if owner in names and suffix in _SYMBOLS:
+            text = f"kernel @{owner} has a symbol {kernel.name} in the code object, as kernel @{kernel.name} would have"
+        if text:
+            raise CompileError(f"{LowerToGpu.name}: {text}; rename the function", str(kernel.func.location))
+
+
+def _holder(module: ir.Module, before: ir.Operation, target: Target) -> ir.Block:
+    """The body of a new gpu.module in front of a function."""
+    module.operation.attributes["gpu.container_module"] = ir.UnitAttr.get()
+    chip = ir.Attribute.parse(f'[#rocdl.target<chip = "{target.name}">]')
+    with ir.InsertionPoint(before):
+        holder = gpu.GPUModuleOp(KERNELS, targets=chip)
+    return holder.bodyRegion.blocks[0] if holder.bodyRegion.blocks else holder.bodyRegion.blocks.append()
 
 
 class _KernelBuilder:
@@ -72,11 +100,7 @@ class _KernelBuilder:
         self.operands = self.problem.operands
 
     def build(self) -> None:
-        chip = ir.Attribute.parse(f'[#rocdl.target<chip = "{self.target.name}">]')
-        holder = gpu.GPUModuleOp(KERNELS, targets=chip)
-        body = holder.bodyRegion.blocks.append() if not holder.bodyRegion.blocks else holder.bodyRegion.blocks[0]
-        with ir.InsertionPoint(body):
-            func = self._func()
+        func = self._func()
         self.arguments = list(func.body.blocks[0].arguments)
         with ir.InsertionPoint(func.body.blocks[0]):
             self._body()

@@ -14,12 +14,12 @@ from rocfuse.passes import Pass, PassContext, register, run_upstream
 # Math is kept out of convert-gpu-to-rocdl, which would turn it into calls of a device library: LLVM has intrinsics.
 # What canonicalize would fold, LLVM folds.
 _PIPELINE = (
-    "builtin.module(gpu.module(cse,loop-invariant-code-motion,expand-strided-metadata,convert-scf-to-cf,"
+    "gpu.module(cse,loop-invariant-code-motion,expand-strided-metadata,convert-scf-to-cf,"
     "lower-affine,arith-expand,convert-amdgpu-to-rocdl{{chipset={chip}}},"
     "convert-gpu-to-rocdl{{chipset={chip} runtime=HIP use-bare-ptr-memref-call-conv=true "
-    "allowed-dialects=arith,cf,func,memref,vector}}),"
-    "convert-vector-to-llvm,convert-ub-to-llvm,convert-math-to-llvm,convert-cf-to-llvm,convert-arith-to-llvm,"
-    "cse,reconcile-unrealized-casts)"
+    "allowed-dialects=arith,cf,func,memref,vector}},"
+    "convert-vector-to-llvm,convert-ub-to-llvm,convert-math-to-llvm,convert-arith-to-llvm,cse,"
+    "reconcile-unrealized-casts)"
 )
 
 
@@ -39,7 +39,8 @@ class LowerToLlvm(Pass):
 
     def run(self, module: ir.Module, context: PassContext) -> None:
         """Run the conversions. Upstream's diagnostics come out as they are."""
-        run_upstream(module, _PIPELINE.format(chip=context.target.name))
+        for op in walk(module, "gpu.module"):
+            run_upstream(op, _PIPELINE.format(chip=context.target.name))
         use_hardware_math(module)
         _annotate_loops(module)
 

@@ -135,7 +135,9 @@ def run(argv: Sequence[str]) -> int:
     contract, arrays = _contract(arguments, hsaco)
     for option, paths in (("--out", arguments.out), ("--check", arguments.check)):
         if paths and len(paths) != len(contract["outputs"]):
-            raise UsageError(f"the kernel has {len(contract['outputs'])} results, {len(paths)} {option} were given")
+            names = ", ".join(contract["outputs"])
+            text = f"the contract has {len(contract['outputs'])} results ({names}), {len(paths)} {option} were given"
+            raise UsageError(text)
     isa_text = _read(arguments.isa).decode("utf-8", "replace") if arguments.isa else None
     started = time.perf_counter()
     result = simulate(

@@ -112,6 +112,31 @@ def entry_function(module: ir.Module, name: str = "") -> ir.Operation:
     return found[0]
 
 
+def programs(module: ir.Module) -> list[str]:
+    """The names of the functions with a body that no function calls, in order: each is a program of its own."""
+    called: set[str] = set()
+
+    def visit(op: ir.Operation) -> ir.WalkResult:
+        if op.name == "func.call":
+            called.add(ir.FlatSymbolRefAttr(op.attributes["callee"]).value)
+        return ir.WalkResult.ADVANCE
+
+    module.operation.walk(visit)
+    functions = [op.operation for op in module.body.operations if op.operation.name == "func.func"]
+    names = [ir.StringAttr(op.attributes["sym_name"]).value for op in functions if len(op.regions[0].blocks)]
+    return [name for name in names if name not in called]
+
+
+def alone(module: ir.Module, name: str) -> ir.Module:
+    """A copy of a module without the programs but one. Needs a current context and location."""
+    others = set(programs(module)) - {name}
+    copy = ir.Module.create()
+    for op in module.body.operations:
+        if "sym_name" not in op.attributes or ir.StringAttr(op.attributes["sym_name"]).value not in others:
+            op.operation.clone(ir.InsertionPoint(copy.body))
+    return copy
+
+
 def signature(function: ir.Operation) -> tuple[list[ir.RankedTensorType], list[ir.RankedTensorType]]:
     """The argument and result types of a function. Raises CompileError unless all are tensors of static shape."""
     type_ = ir.FunctionType(ir.TypeAttr(function.attributes["function_type"]).value)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from mlir import ir
 
+from rocfuse.diagnostics import CompileError
 from rocfuse.sim import cpu, interpret, retype
 
 # The execution engine runs plain loops, about 2 s for 10^9 multiply-adds; beyond this many loop steps numpy does it.
@@ -36,20 +37,41 @@ def evaluate(
 
     `arrays` are the function's arguments in order, in its element types (bf16 as ml_dtypes.bfloat16 or uint16 bit
     patterns). `band` is a (start, stop) for each dim of the results, of which only that box is then evaluated and
-    returned. `name` picks a function when there are several. Raises CompileError when the program cannot be evaluated
-    or an array does not fit.
+    returned. `name` picks a function; without it, where there are several that no other calls, each is evaluated in
+    turn: `arrays` and results of all follow each other. Raises CompileError when the program cannot be evaluated or an
+    array does not fit.
     """
     with ir.Context(), ir.Location.unknown():
         module = cpu.parse_program(text)
-        arguments = cpu.check_arguments(cpu.entry_function(module, name), arrays)
-        wide = retype.to_float64(module)
-        cpu.run_passes(wide, interpret.GENERALIZE)  # so that its loops can be counted
-        box = None if band is None else tuple((start, stop) for start, stop in band)
-        engine = box is None and loop_steps(wide) <= ENGINE_STEPS
-        rounded, exact = (
-            cpu.execute(one, inputs, name) if engine else interpret.evaluate(one, inputs, box, name)
-            for one, inputs in ((module, arguments), (wide, [_widen(array) for array in arguments]))
-        )
+        names = [] if name else cpu.programs(module)
+        if len(names) < 2:
+            return _evaluate(module, arrays, band, name or "".join(names))
+        takes = [len(cpu.signature(cpu.entry_function(module, one))[0]) for one in names]
+        if sum(takes) != len(arrays):
+            raise CompileError(f"the {len(names)} functions take {sum(takes)} arrays, not {len(arrays)}")
+        left = list(arrays)
+        found = References([], [])
+        for one, count in zip(names, takes, strict=True):
+            part = _evaluate(cpu.alone(module, one), left[:count], band, one)
+            left = left[count:]
+            found.rounded.extend(part.rounded)
+            found.exact.extend(part.exact)
+    return found
+
+
+def _evaluate(
+    module: ir.Module, arrays: Sequence[np.ndarray], band: Sequence[tuple[int, int]] | None, name: str
+) -> References:
+    """One function of a module, which is lowered in place."""
+    arguments = cpu.check_arguments(cpu.entry_function(module, name), arrays)
+    wide = retype.to_float64(module)
+    cpu.run_passes(wide, interpret.GENERALIZE)  # so that its loops can be counted
+    box = None if band is None else tuple((start, stop) for start, stop in band)
+    engine = box is None and loop_steps(wide) <= ENGINE_STEPS
+    rounded, exact = (
+        cpu.execute(one, inputs, name) if engine else interpret.evaluate(one, inputs, box, name)
+        for one, inputs in ((module, arguments), (wide, [_widen(array) for array in arguments]))
+    )
     return References(rounded, exact)
 
 

@@ -81,7 +81,7 @@ def check_program(
 
     references = evaluate(text, arrays)
     if len(references.rounded) != len(result.outputs):
-        raise UsageError(f"the program has {len(references.rounded)} results, the kernel {len(result.outputs)}")
+        raise UsageError(f"the program has {len(references.rounded)} results, the contract {len(result.outputs)}")
     messages = []
     pairs = zip(contract["outputs"], result.outputs, references.rounded, references.exact, strict=True)
     for at, (name, y, u, r) in enumerate(pairs):

@@ -17,26 +17,26 @@ After (fused form):
     %o = linalg.generic {all parallel} ins(%g#0, %g#1, %bias, %residual) … -> tensor<64x256xf16>
 
 The match is structural: it walks back from the results, so that names and the order of independent ops do not count.
-What cannot be matched is refused with the op and the reason, and the module stays as it is.
+Every function is a program of its own: one that cannot be matched is refused with the op and the reason, and stays as
+it is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from mlir import ir
 from mlir.dialects import tensor
-from mlir.passmanager import PassManager
 
 from rocfuse.bindings import linalg
 from rocfuse.diagnostics import Refusal
-from rocfuse.dialect import MULTI_GEMM, build_multi_gemm, walk
-from rocfuse.passes import Pass, PassContext, register
+from rocfuse.dialect import MULTI_GEMM, build_multi_gemm
+from rocfuse.passes import Pass, PassContext, register, run_upstream
 from rocfuse.transforms.combine import Emitter
-from rocfuse.transforms.match_multi_gemm import Match, match_module
-from rocfuse.transforms.matching import element_type, entry_block, erase_dead, map_of_dims
+from rocfuse.transforms.match_multi_gemm import NO_PRODUCT, Match, match_function
+from rocfuse.transforms.matching import element_type, entry_block, erase_dead, functions, map_of_dims, name_of
 
 _NAME = "rocfuse-form-multi-gemm"
 
@@ -51,20 +51,22 @@ class FormMultiGemm(Pass):
     ensures: ClassVar[tuple[str, ...]] = ("fused",)
 
     def run(self, module: ir.Module, context: PassContext) -> None:
-        """Fuse the module's one pattern in place, or refuse and leave the module as it is."""
-        if context.refusals:  # an earlier pass said already why this program is not fused
-            return
-        if any(walk(module, MULTI_GEMM)):  # it is in the fused form already
-            return
-        found = match_module(module)
-        if isinstance(found, Refusal):
-            context.refuse(Refusal(f"{_NAME}: {found.reason}", found.location, found.notes))
-            return
-        _build(found)
-        with module.context:
+        """Fuse the pattern of every function in place; a function that is refused is left as it is."""
+        bodies = functions(module)
+        if not bodies:
+            context.refuse(Refusal(f"{_NAME}: {NO_PRODUCT}", str(module.operation.location)))
+        for function in functions(module, context.refused):
+            if any(op.operation.name == MULTI_GEMM for op in entry_block(function).operations):
+                continue  # it is in the fused form already
+            found = match_function(function, alone=len(bodies) == 1)
+            if isinstance(found, Refusal):
+                reason = f"{_NAME}: {found.reason}"
+                context.refuse(replace(found, reason=reason, function=name_of(function)))
+                continue
+            _build(found)
             # equal slices become one value, so that what is read once is loaded once; not canonicalize: it would drop
             # a combine that only passes the product on
-            PassManager.parse("builtin.module(cse)").run(module.operation)
+            run_upstream(function, "func.func(cse)")
 
 
 def _build(found: Match) -> None:

@@ -1,4 +1,4 @@
-"""Finding the products of a function and the combine that they feed: `match_module` gives a Match or a Refusal."""
+"""Finding the products of a function and the combine that they feed: `match_function` gives a Match or a Refusal."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from rocfuse.transforms.matching import (
     defining_op,
     element_type,
     entry_block,
-    functions,
     is_product,
     is_reduction,
     is_static_tensor,
+    name_of,
     nested_ops,
     shape_of,
     sums_by_constant,
@@ -69,37 +69,31 @@ class Match:
     results: tuple[Result, ...]
 
 
-def match_module(module: ir.Module) -> Match | Refusal:
-    """Match the one function of a module."""
+NO_PRODUCT = "nothing to fuse: no product of two tensors; a linalg or tosa matmul is needed"
+
+
+def match_function(function: ir.Operation, alone: bool = True) -> Match | Refusal:
+    """Match a function, which is `alone` in its module or not."""
     try:
-        return _match_function(_the_function(module))
+        if not any(is_product(op) for op in nested_ops(function)):
+            raise _no_product(function, alone)
+        return _match(function)
     except Refused as refused:
         return refused.refusal
 
 
-def _the_function(module: ir.Module) -> ir.Operation:
-    bodies = functions(module)
-    holding = [one for one in bodies if any(is_product(op) for op in nested_ops(one))]
-    if not holding:
-        where = bodies[0] if bodies else module.operation
-        for op in (op for one in bodies for op in nested_ops(one) if is_reduction(op)):
-            if any(isinstance(value.type, ir.MemRefType) for value in op.operands):
-                raise Refused(op, f"{op.name} on buffers; tensors are needed: compile the program before bufferization")
-            if sums_by_constant(op):
-                raise Refused(op, CONSTANT_OPERAND)
-            raise Refused(op, f"nothing to fuse: {op.name} is no product of two tensors (a convolution, a sum?)")
-        raise Refused(where, "nothing to fuse: no product of two tensors; a linalg or tosa matmul is needed")
-    if len(bodies) > 1:
-        other = next(one for one in bodies if one != holding[0])
-        raise Refused(
-            other,
-            f"{len(bodies)} functions in the module, {len(holding)} of them with products (need 1 in all); "
-            "compile each function by itself",
-        )
-    return holding[0]
+def _no_product(function: ir.Operation, alone: bool) -> Refused:
+    for op in filter(is_reduction, nested_ops(function)):
+        if any(isinstance(value.type, ir.MemRefType) for value in op.operands):
+            return Refused(op, f"{op.name} on buffers; tensors are needed: compile the program before bufferization")
+        if sums_by_constant(op):
+            return Refused(op, CONSTANT_OPERAND)
+        return Refused(op, f"nothing to fuse: {op.name} is no product of two tensors (a convolution, a sum?)")
+    other = "" if alone else f"; compile the other functions without @{name_of(function)}"
+    return Refused(function, f"{NO_PRODUCT}{other}")
 
 
-def _match_function(function: ir.Operation) -> Match:
+def _match(function: ir.Operation) -> Match:
     terminator = _check_shape(function)
     values = [_strip_reshapes(value) for value in terminator.operands]
     first, _ = values[0]

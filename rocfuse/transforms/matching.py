@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from mlir import ir
@@ -59,13 +59,14 @@ def element_type(value: ir.Value) -> ir.Type:
     return ir.RankedTensorType(value.type).element_type if is_tensor(value) else value.type
 
 
-def functions(module: ir.Module) -> list[ir.Operation]:
-    """The functions of a module that have a body."""
-    return [op.operation for op in module.body.operations if op.operation.name == "func.func" and _has_body(op)]
+def functions(module: ir.Module, refused: Collection[str] = ()) -> list[ir.Operation]:
+    """The functions of a module that have a body, in order: each is a program. Those named in `refused` stay out."""
+    return [op for op in _functions_of(module.body) if len(op.regions[0].blocks) > 0 and name_of(op) not in refused]
 
 
-def _has_body(op: ir.OpView) -> bool:
-    return len(list(op.operation.regions[0].blocks)) > 0
+def name_of(function: ir.Operation) -> str:
+    """The symbol of a function, without the @."""
+    return ir.StringAttr(function.attributes["sym_name"]).value
 
 
 def entry_block(function: ir.Operation) -> ir.Block:
@@ -265,9 +266,14 @@ def erase_dead(block: ir.Block) -> None:
                 changed = True
 
 
-def restore(module: ir.Module, snapshot: ir.OpView) -> None:
-    """Give `module` the ops of `snapshot`, a clone of its operation made earlier; the clone is empty afterwards."""
-    for op in list(module.body.operations):
-        op.operation.erase()
-    for op in list(snapshot.operation.regions[0].blocks[0].operations):
-        module.body.append(op.operation)
+def restore(module: ir.Module, snapshot: ir.OpView, names: Collection[str]) -> None:
+    """Give the functions of these names the form that they have in `snapshot`, a clone of the module's op."""
+    before = {name_of(op): op for op in _functions_of(snapshot.operation.regions[0].blocks[0])}
+    for op in _functions_of(module.body):
+        if name_of(op) in names:
+            before[name_of(op)].clone(ir.InsertionPoint(op))
+            op.erase()
+
+
+def _functions_of(block: ir.Block) -> list[ir.Operation]:
+    return [op.operation for op in block.operations if op.operation.name == "func.func"]

@@ -27,11 +27,11 @@ from rocfuse.transforms.matching import (
 )
 
 
-def merge_reductions(module: ir.Module) -> bool:
+def merge_reductions(function: ir.Operation) -> bool:
     """Merge the k dims of every product where that is a reshape of its operands; returns whether there was one."""
     changed = False
     # listed first: an op that is replaced takes the ops of its body with it
-    for op in [one for one in nested_ops(module.operation) if one.name == "linalg.generic" and is_product(one)]:
+    for op in [one for one in nested_ops(function) if one.name == "linalg.generic" and is_product(one)]:
         view = structured(op)
         while view is not None and (pair := _neighbours(view)) is not None:
             view = _merged(view, *pair)

@@ -25,18 +25,18 @@ from rocfuse.analysis.contraction import Role, infer_roles
 from rocfuse.analysis.slices import dims_of
 from rocfuse.diagnostics import CompileError
 from rocfuse.passes import Pass, PassContext, register, run_upstream
-from rocfuse.transforms.matching import is_product, nested_ops, scalar_constant, structured
+from rocfuse.transforms.matching import functions, is_product, nested_ops, scalar_constant, structured
 from rocfuse.transforms.merge_reductions import merge_reductions
 
 # Order: TOSA first (it has its own named ops); tensors of arith ops become generics; names go; unit dims go, as they
 # stand in the way of reshapes; then everything elementwise is fused, which also moves reshapes through products and
 # folds transposes and casts into their maps.
-_TOSA = "func.func(tosa-to-linalg-named,tosa-to-linalg,tosa-to-tensor,tosa-to-arith)"
-_GENERICS = "func.func(convert-elementwise-to-linalg),canonicalize,cse,linalg-generalize-named-ops"
-_NAMED = f"builtin.module({_TOSA},{_GENERICS},canonicalize,cse)"
-_UNIT_DIMS = "builtin.module(func.func(linalg-fold-unit-extent-dims),canonicalize,cse)"
-_FUSE = "builtin.module(linalg-fuse-elementwise-ops,canonicalize,cse)"
-_CLEAN = "builtin.module(canonicalize,cse)"
+_TOSA = "tosa-to-linalg-named,tosa-to-linalg,tosa-to-tensor,tosa-to-arith"
+_GENERICS = "convert-elementwise-to-linalg,canonicalize,cse,linalg-generalize-named-ops"
+_NAMED = f"func.func({_TOSA},{_GENERICS},canonicalize,cse)"
+_UNIT_DIMS = "func.func(linalg-fold-unit-extent-dims,canonicalize,cse)"
+_FUSE = "func.func(linalg-fuse-elementwise-ops,canonicalize,cse)"
+_CLEAN = "func.func(canonicalize,cse)"
 
 
 @register
@@ -49,31 +49,32 @@ class Normalize(Pass):
     ensures: ClassVar[tuple[str, ...]] = ("tensor",)
 
     def run(self, module: ir.Module, context: PassContext) -> None:
-        """Normalize every function in place."""
-        _drop_asserts(module, context)
-        _run(module, _NAMED)
-        if _unit_dims_can_go(module):
-            _run(module, _UNIT_DIMS)
-        _run(module, _FUSE)
-        if merge_reductions(module):
-            _run(module, _CLEAN)
-        if _fold_constants(module):
-            _run(module, _FUSE)
+        """Normalize every function in place, each as if it were alone."""
+        for function in functions(module, context.refused):
+            _drop_asserts(function, context)
+            _run(function, _NAMED)
+            if _unit_dims_can_go(function):
+                _run(function, _UNIT_DIMS)
+            _run(function, _FUSE)
+            if merge_reductions(function):
+                _run(function, _CLEAN)
+            if _fold_constants(function):
+                _run(function, _FUSE)
 
 
-def _run(module: ir.Module, pipeline: str) -> None:
+def _run(function: ir.Operation, pipeline: str) -> None:
     """Run an upstream pipeline; its failure is the program's."""
     try:
-        run_upstream(module, pipeline)
+        run_upstream(function, pipeline)
     except ir.MLIRError as error:
         first = error.error_diagnostics[0] if error.error_diagnostics else None
         location = str(first.location) if first else ""
         raise CompileError(f"rocfuse-normalize: {first.message if first else error}", location) from error
 
 
-def _unit_dims_can_go(module: ir.Module) -> bool:
+def _unit_dims_can_go(function: ir.Operation) -> bool:
     """Whether every product keeps an m, an n and a k without its dims of extent 1."""
-    for op in nested_ops(module.operation):
+    for op in nested_ops(function):
         view = structured(op)
         if view is None or not is_product(op):
             continue
@@ -88,18 +89,18 @@ def _unit_dims_can_go(module: ir.Module) -> bool:
     return True
 
 
-def _drop_asserts(module: ir.Module, context: PassContext) -> None:
+def _drop_asserts(function: ir.Operation, context: PassContext) -> None:
     """Erase every cf.assert: a kernel has nobody to tell, and a division by zero is an inf in the result."""
-    for op in [inner for inner in nested_ops(module.operation) if inner.name == "cf.assert"]:
+    for op in [inner for inner in nested_ops(function) if inner.name == "cf.assert"]:
         text = ir.StringAttr(op.attributes["msg"]).value
         context.remark(op.location, f"rocfuse-normalize: dropped cf.assert '{text}'; the kernel does not check it")
         op.erase()
 
 
-def _fold_constants(module: ir.Module) -> bool:
+def _fold_constants(function: ir.Operation) -> bool:
     """Fold what upstream leaves because it is not exact: truncf of a wider constant, sqrt of an f16 constant."""
     changed = False
-    for op in list(nested_ops(module.operation)):
+    for op in list(nested_ops(function)):
         if op.name not in ("arith.truncf", "math.sqrt"):
             continue
         number = scalar_constant(op.operands[0])

@@ -19,7 +19,7 @@ offsets. It does nothing unless every reader of the product, through elementwise
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from mlir import ir
@@ -41,10 +41,10 @@ from rocfuse.transforms.matching import (
     is_product,
     is_static_tensor,
     is_tensor,
+    name_of,
     nested_ops,
     reassociation,
     reshape_source_access,
-    restore,
     shape_of,
     static_slice,
     structured,
@@ -52,8 +52,8 @@ from rocfuse.transforms.matching import (
 )
 
 _NAME = "rocfuse-split-sliced-gemms"
-_CLEAN = "builtin.module(cse,canonicalize)"
-_RESHAPE = "builtin.module(linalg-fuse-elementwise-ops,canonicalize,cse)"
+_CLEAN = "func.func(cse,canonicalize)"
+_RESHAPE = "func.func(linalg-fuse-elementwise-ops,canonicalize,cse)"
 
 
 @register
@@ -66,24 +66,25 @@ class SplitSlicedGemms(Pass):
     ensures: ClassVar[tuple[str, ...]] = ()
 
     def run(self, module: ir.Module, context: PassContext) -> None:
-        """Split until nothing fires; a product that is sliced but cannot be split is refused."""
-        snapshot = module.operation.clone()
-        changed = False
-        for function in functions(module):
+        """Split until nothing fires; a function with a product that is sliced but cannot be split is refused."""
+        for function in functions(module, context.refused):
+            changed = False
             while _split_once(function):
                 changed = True
                 erase_dead(entry_block(function))
-        verdicts = [region.verdict for function in functions(module) for region in _regions(function)]
-        refusals = [verdict for verdict in verdicts if verdict is not None]
-        for refusal in refusals:
-            context.refuse(refusal)
-        if refusals and changed:
-            restore(module, snapshot)
-        elif changed:
-            run_upstream(module, _CLEAN)
-            if any(_moves_dims(op) for op in nested_ops(module.operation)):
-                # reshapes that slices kept away from their product can now move through it
-                run_upstream(module, _RESHAPE)
+            refusals = [region.verdict for region in _regions(function) if region.verdict is not None]
+            for refusal in refusals:
+                context.refuse(replace(refusal, function=name_of(function)))
+            if changed and not refusals:
+                _clean(function)
+
+
+def _clean(function: ir.Operation) -> None:
+    """Equal slices become one, and what stood between a slice and its product goes."""
+    run_upstream(function, _CLEAN)
+    if any(_moves_dims(op) for op in nested_ops(function)):
+        # reshapes that slices kept away from their product can now move through it
+        run_upstream(function, _RESHAPE)
 
 
 @dataclass

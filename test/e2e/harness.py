@@ -184,7 +184,7 @@ def slices_of(
 
 
 def arguments(text: str, seed: int = 0, integers: bool = False) -> list[np.ndarray]:
-    """Arguments of the types that the program's one function has: normal of scale 0.5, or integers from -2 to 2."""
+    """Arguments of the types that the program's functions have: normal of scale 0.5, or integers from -2 to 2."""
     random = np.random.default_rng(seed)
     arrays = []
     for shape, dtype in signature(text):
@@ -194,10 +194,11 @@ def arguments(text: str, seed: int = 0, integers: bool = False) -> list[np.ndarr
 
 
 def signature(text: str) -> list[tuple[tuple[int, ...], np.dtype]]:
-    """(shape, type) of each argument of the program's one function."""
+    """(shape, type) of each argument of the program's functions, one function after another."""
     with ir.Context(), ir.Location.unknown():
-        module = cpu.parse_program(text)  # held: the function does not keep it
-        types, _ = cpu.signature(cpu.entry_function(module))
+        module = cpu.parse_program(text)  # held: a function does not keep it
+        functions = [cpu.entry_function(module, name) for name in cpu.programs(module)]
+        types = [one for function in functions for one in cpu.signature(function)[0]]
         return [(tuple(one.shape), cpu.numpy_type(one.element_type)) for one in types]
 
 

@@ -1,4 +1,4 @@
-// A module is one function with one pattern and no effects; others come out as they went in.
+// A function is one pattern and has no effects; one that is not comes out as it went in, and leaves the others alone.
 // RUN: %rocfuse-opt %s --rocfuse-normalize --rocfuse-split-sliced-gemms --rocfuse-form-multi-gemm --split-input-file --verify-diagnostics | FileCheck %s
 
 // expected-remark @below {{rocfuse-form-multi-gemm: nothing to fuse: no product of two tensors; a linalg or tosa matmul is needed}}
@@ -10,13 +10,33 @@ func.func @nothing(%x: tensor<5x6xf16>) -> tensor<5x6xf16> {
 // -----
 
 // CHECK-LABEL: func.func @one(
-//   CHECK-NOT: multi_gemm
+//       CHECK:   "rocfuse.multi_gemm"
 func.func @one(%x: tensor<5x7xf16>, %w: tensor<7x6xf16>, %c: tensor<5x6xf32>) -> tensor<5x6xf32> {
   %p = linalg.matmul ins(%x, %w : tensor<5x7xf16>, tensor<7x6xf16>) outs(%c : tensor<5x6xf32>) -> tensor<5x6xf32>
   return %p : tensor<5x6xf32>
 }
-// expected-remark @below {{2 functions in the module, 2 of them with products (need 1 in all); compile each function by itself}}
-func.func @another(%x: tensor<5x7xf16>, %w: tensor<7x6xf16>, %c: tensor<5x6xf32>) -> tensor<5x6xf32> {
+// CHECK-LABEL: func.func @without(
+//       CHECK:   math.exp %{{.*}} : tensor<5x6xf16>
+// expected-remark @below {{nothing to fuse: no product of two tensors; a linalg or tosa matmul is needed; compile the other functions without @without}}
+func.func @without(%x: tensor<5x6xf16>) -> tensor<5x6xf16> {
+  %r = math.exp %x : tensor<5x6xf16>
+  return %r : tensor<5x6xf16>
+}
+
+// -----
+
+// The caller is refused where it calls; the function that it calls is a program, too.
+// CHECK-LABEL: func.func @caller(
+//       CHECK:   linalg.matmul
+// CHECK-LABEL: func.func private @called(
+//       CHECK:   "rocfuse.multi_gemm"
+func.func @caller(%x: tensor<5x7xf16>, %w: tensor<7x6xf16>, %c: tensor<5x6xf32>) -> tensor<5x6xf32> {
+  // expected-remark @below {{func.call in the function; a kernel is made of tensor, linalg and arith ops}}
+  %d = call @called(%x, %w, %c) : (tensor<5x7xf16>, tensor<7x6xf16>, tensor<5x6xf32>) -> tensor<5x6xf32>
+  %p = linalg.matmul ins(%x, %w : tensor<5x7xf16>, tensor<7x6xf16>) outs(%d : tensor<5x6xf32>) -> tensor<5x6xf32>
+  return %p : tensor<5x6xf32>
+}
+func.func private @called(%x: tensor<5x7xf16>, %w: tensor<7x6xf16>, %c: tensor<5x6xf32>) -> tensor<5x6xf32> {
   %p = linalg.matmul ins(%x, %w : tensor<5x7xf16>, tensor<7x6xf16>) outs(%c : tensor<5x6xf32>) -> tensor<5x6xf32>
   return %p : tensor<5x6xf32>
 }

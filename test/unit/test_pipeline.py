@@ -151,7 +151,7 @@ def test_forms_are_checked_around_a_pass(module, monkeypatch, answers, verb):
     from rocfuse import forms
 
     replies = iter(answers)
-    monkeypatch.setitem(forms.FORMS, "test", lambda module: next(replies))
+    monkeypatch.setitem(forms.FORMS, "test", lambda module, refused: next(replies))
     with pytest.raises(CompileError, match=f"rocfuse-test-needs {verb} the form 'test': has no loop"):
         run_pipeline(module, Pipeline((Needs(),)), PassContext())
 

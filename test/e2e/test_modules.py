@@ -1,0 +1,144 @@
+"""Several functions in a module: one code object, a kernel a function, each as if it were compiled alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness import Program, arguments, assert_account, assert_right, cast, run
+
+import rocfuse
+from rocfuse.codegen.elf import read_kernels
+from rocfuse.compiler import CodeObject
+from rocfuse.diagnostics import CompileError, UsageError
+from rocfuse.sim.__main__ import main
+from rocfuse.sim.report import npy_bytes
+
+RELU = "%zero = arith.constant 0.0 : f32\n%r = arith.maximumf %x0, %zero : f32\n%y = arith.mulf %r, %x1 : f32\n"
+
+
+def gate(m: int = 40, n: int = 36, k: int = 50) -> str:
+    """relu(slice) * slice of one product with K x N weights; an argument that nothing reads."""
+    program = Program()
+    program.argument("f32", 3)
+    product = program.product("mk,kn->mn", program.argument("f16", m, k), program.argument("f16", k, 2 * n))
+    halves = [program.slice(product, (0, at), (m, n)) for at in (0, n)]
+    return program.text(program.apply("mn,mn->mn", halves, RELU + cast("%y", "f32"), "f32"), name="gate")
+
+
+def row() -> str:
+    """a * b + bias with M = 1 and N x K weights of bf16, and the first product as a result of its own."""
+    program = Program()
+    x = program.argument("bf16", 1, 72)
+    a, b = (program.product("mk,nk->mn", x, program.argument("bf16", 48, 72)) for _ in range(2))
+    body = "%p = arith.mulf %x0, %x1 : f32\n%y = arith.addf %p, %x2 : f32\n" + cast("%y", "f32")
+    sums = program.apply("mn,mn,n->mn", [a, b, program.argument("f32", 48)], body, "f32")
+    same = program.apply("mn->mn", [a], cast("%x0", "f32"), "f32")
+    return program.text(sums, same, name="row.1")
+
+
+def batch() -> str:
+    """A sum of three products over two K, with a batch; @row is a prefix of the other's name."""
+    program = Program()
+    x, y = program.argument("f16", 2, 33, 64), program.argument("f16", 2, 33, 20)
+    products = [program.product("bmk,bkn->bmn", x, program.argument("f16", 2, 64, 17)) for _ in range(2)]
+    products.append(program.product("bmk,bkn->bmn", y, program.argument("f16", 2, 20, 17)))
+    body = "%s = arith.addf %x0, %x1 : f32\n%y = arith.subf %s, %x2 : f32\n" + cast("%y", "f32")
+    return program.text(program.apply("bmn,bmn,bmn->bmn", products, body, "f32"), name="row")
+
+
+LAYERS = (gate(), row(), batch())
+MODULE = "".join(LAYERS)
+
+
+@pytest.fixture(scope="module")
+def code() -> CodeObject:
+    """The module of all layers."""
+    return rocfuse.compile(MODULE)
+
+
+@pytest.fixture(scope="module")
+def alone() -> list[CodeObject]:
+    """Each layer compiled by itself."""
+    return [rocfuse.compile(text) for text in LAYERS]
+
+
+def with_names(kernel: dict[str, Any], prefix: str) -> dict[str, Any]:
+    """A kernel of a contract with a prefix before its arguments' names."""
+    return {**kernel, "args": [{**one, "name": prefix + one["name"]} for one in kernel["args"]]}
+
+
+def test_kernels_are_those_of_the_functions_alone(code: CodeObject, alone: Sequence[CodeObject]) -> None:
+    found = {kernel.name: kernel for kernel in read_kernels(code.hsaco)}
+    assert list(found) == [entry["name"] for entry in code.contract["kernels"]] == ["gate", "row.1", "row"]
+    for one, entry in zip(alone, code.contract["kernels"], strict=True):
+        (kernel,) = read_kernels(one.hsaco)
+        assert found[kernel.name].code == kernel.code
+        assert entry == with_names(one.plan, f"{kernel.name}.")
+        assert_account(one)
+    assert len({str(entry["tile"]) for entry in code.contract["kernels"]}) > 1
+
+
+def test_arguments_follow_each_other_with_the_functions_name(code: CodeObject) -> None:
+    takes = {"gate": 3, "row.1": 4, "row": 5}
+    assert code.contract["inputs"] == [f"{name}.arg{at}" for name, count in takes.items() for at in range(count)]
+    assert code.contract["outputs"] == ["gate.out0", "row.1.out0", "row.1.out1", "row.out0"]
+    used = [one["name"] for one in code.contract["kernels"][0]["args"]]
+    assert used == ["gate.arg1", "gate.arg2", "gate.out0"]
+
+
+def test_every_kernel_is_executed_and_right(code: CodeObject) -> None:
+    arrays = arguments(MODULE, integers=True)
+    assert_right(MODULE, arrays, run(code, arrays).outputs, exact=True)
+    arrays = arguments(MODULE, seed=1)
+    assert_right(MODULE, arrays, run(code, arrays).outputs)
+
+
+def test_the_command_takes_the_arrays_of_all(code: CodeObject, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    (tmp_path / "m.hsaco").write_bytes(code.hsaco)
+    (tmp_path / "m.json").write_text(json.dumps(code.contract))
+    (tmp_path / "m.mlir").write_text(MODULE)
+    command = [str(tmp_path / "m.hsaco"), "--input", str(tmp_path / "m.mlir")]
+    for at, array in enumerate(arguments(MODULE, integers=True)):
+        (tmp_path / f"{at}.npy").write_bytes(npy_bytes(array))
+        command += ["--arg", str(tmp_path / f"{at}.npy")]
+    results = [tmp_path / f"y{at}.npy" for at in range(len(code.contract["outputs"]))]
+    outs = [f"--out={path}" for path in results]
+    assert main([*command, *outs]) == 0
+    printed = capsys.readouterr().out
+    assert "faults: 0" in printed and all(f"ok: {name}" in printed for name in code.contract["outputs"])
+    assert main([*command, *(f"--check={path}" for path in results), "--atol=0"]) == 0
+    assert main([*command, outs[0]]) == 2
+    text = "4 results (gate.out0, row.1.out0, row.1.out1, row.out0), 1 --out were given"
+    assert f"error: the contract has {text}" in capsys.readouterr().err
+
+
+def test_a_pass_option_pins_all_kernels_and_a_config_its_own() -> None:
+    module = "".join(text.replace(") {", ') attributes {rocfuse.config = "v1:n32"} {', 1) for text in LAYERS[:1])
+    options = {"rocfuse-plan-kernels": {"tile-m": "16"}}
+    kernels = rocfuse.compile(module + LAYERS[1], options=options).contract["kernels"]
+    assert [entry["tile"]["m"] for entry in kernels] == [16, 16]
+    assert kernels[0]["tile"]["n"] == 32 and "n32" not in kernels[1]["perf_config"]
+
+
+def test_a_module_of_one_function_too_many_says_which(code: CodeObject) -> None:
+    with pytest.raises(UsageError, match=r"need 1 kernel, have 3 \(gate, row.1, row\); read contract"):
+        _ = code.plan
+    lonely = "func.func @lonely(%x: tensor<4xf32>) -> tensor<4xf32> {\n  return %x : tensor<4xf32>\n}\n"
+    with pytest.raises(
+        CompileError, match=r"nothing to fuse: .*; compile the other functions without @lonely"
+    ) as error:
+        rocfuse.compile(MODULE + lonely)
+    assert f":{MODULE.count(chr(10)) + 1}:" in error.value.location
+
+
+def test_symbols_of_a_kernel_are_no_names_for_another() -> None:
+    text = gate().replace("@gate", "@gate.kd")
+    with pytest.raises(
+        CompileError, match=r"kernel @gate has a symbol gate.kd in the code object.*; rename the function"
+    ):
+        rocfuse.compile(text + gate())
+    assert rocfuse.compile(text + row()).contract["kernels"][0]["name"] == "gate.kd"
