@@ -109,6 +109,20 @@ def table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
+def _alone(text: str, name: str) -> ir.Module:
+    """The program without the other functions, which a candidate of this one has no need to compile."""
+    from mlir import ir
+
+    from rocfuse.dialect import create_context
+    from rocfuse.transforms.matching import functions, name_of
+
+    module = ir.Module.parse(text, context=create_context())
+    for function in functions(module):
+        if name_of(function) != name:
+            function.erase()
+    return module
+
+
 class TuneCommand(PlanCommand):
     """One run of the command, in the guarded child process."""
 
@@ -144,6 +158,9 @@ class TuneCommand(PlanCommand):
         lines: list[str] = []
         for kernel, decision in self._plan(module, pipeline, observer):
             key = kernel_key(kernel, target)
+            if key in self.choices:  # as an importer writes the layers of a stack
+                lines += ["", f"kernel {decision.name}: {key}", "the kernel of another function above has this key"]
+                continue
             trials = candidates(decision)
             if self.arguments.perf_config is None:
                 trials = [
@@ -166,7 +183,8 @@ class TuneCommand(PlanCommand):
         options = {name: parse_options(text) for name, text in self.arguments.passes}
         observer.enter(f"candidate {trial.line}")
         try:
-            code = rocfuse.compile(chunk.text, target.name, options=options, tuning_db=TuningDb("", {key: trial.line}))
+            module = _alone(chunk.text, name)
+            code = rocfuse.compile(module, target.name, options=options, tuning_db=TuningDb("", {key: trial.line}))
             return replace(trial, counted=count(code, name, target))
         except CompileError as error:
             return replace(trial, failure=error.message)

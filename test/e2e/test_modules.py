@@ -11,11 +11,13 @@ import pytest
 from harness import Program, arguments, assert_account, assert_right, cast, run
 
 import rocfuse
+from rocfuse import plan, tune
 from rocfuse.codegen.elf import read_kernels
 from rocfuse.compiler import CodeObject
 from rocfuse.diagnostics import CompileError, UsageError
 from rocfuse.sim.__main__ import main
 from rocfuse.sim.report import npy_bytes
+from rocfuse.tuning_db import TuningDb
 
 RELU = "%zero = arith.constant 0.0 : f32\n%r = arith.maximumf %x0, %zero : f32\n%y = arith.mulf %r, %x1 : f32\n"
 
@@ -142,3 +144,40 @@ def test_symbols_of_a_kernel_are_no_names_for_another() -> None:
     ):
         rocfuse.compile(text + gate())
     assert rocfuse.compile(text + row()).contract["kernels"][0]["name"] == "gate.kd"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> str:
+    """A module of four functions, two of which are the same kernel."""
+    path = tmp_path / "layers.mlir"
+    path.write_text(MODULE + gate().replace("@gate", "@again"))
+    return str(path)
+
+
+def test_every_kernel_is_explained(file: str, tmp_path: Path, capfd: pytest.CaptureFixture) -> None:
+    assert plan.main([file, "--json", f"--svg={tmp_path / 'plans.svg'}"]) == 0
+    kernels = json.loads(capfd.readouterr().out)["kernels"]
+    assert [kernel["name"] for kernel in kernels] == ["gate", "row.1", "row", "again"]
+    assert kernels[0]["plan"] == kernels[3]["plan"] != kernels[2]["plan"]
+    drawing = (tmp_path / "plans.svg").read_text()
+    assert drawing.count("<svg ") == 1
+    assert all(f">{kernel['name']}: {kernel['plan']['text']} on gfx942<" in drawing for kernel in kernels)
+    assert plan.main([file]) == 0
+    printed = capfd.readouterr().out
+    starts = [printed.index(f"kernel {kernel['name']} on gfx942: ") for kernel in kernels]
+    assert starts == sorted(starts) and printed.count("\nplan ") == len(kernels)
+
+
+def test_every_kernel_is_tuned_once_and_read_by_its_key(
+    file: str, tmp_path: Path, capfd: pytest.CaptureFixture
+) -> None:
+    db = tmp_path / "some.db"
+    assert tune.main([file, f"--db={db}", "--best-of=1"]) == 0
+    printed = capfd.readouterr().out
+    assert printed.count("recorded in") == 3 == len(db.read_text().splitlines()) - 1
+    assert "kernel again: gfx942 " in printed and "the kernel of another function above has this key" in printed
+    (key,) = (line.removeprefix("kernel row: ") for line in printed.splitlines() if line.startswith("kernel row: "))
+    choices = TuningDb("", {key: "v1:m16,n16,wm1,wn1,op16x16x16"})
+    found, free = (rocfuse.compile(MODULE, tuning_db=one).contract["kernels"] for one in (choices, None))
+    assert found[:2] == free[:2] and found[2]["tile"] != free[2]["tile"]
+    assert (found[2]["tile"]["m"], found[2]["tile"]["n"]) == (16, 16)
