@@ -28,7 +28,7 @@ def dialect_path() -> Path:
 def create_context() -> ir.Context:
     """A context that knows the upstream dialects and rocfuse's."""
     context = ir.Context()
-    context.enable_multithreading(False)  # a module is one kernel: threads cost more than they bring
+    context.enable_multithreading(False)  # threads cost more than they bring to a kernel
     with context, ir.Location.unknown():
         irdl.load_dialects(ir.Module.parse(dialect_path().read_text()))
     return context

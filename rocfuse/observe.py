@@ -126,7 +126,9 @@ def plan_header(module: ir.Module) -> str:
         from mlir import ir
 
         if PLAN in op.attributes:
-            lines.append(f"// plan of {op.name}: {op.attributes[PLAN]}\n")
+            function = op if "sym_name" in op.attributes else op.parent.operation
+            name = ir.StringAttr(function.attributes["sym_name"]).value
+            lines.append(f"// plan of @{name}: {op.attributes[PLAN]}\n")
         return ir.WalkResult.ADVANCE
 
     module.operation.walk(visit)

@@ -50,7 +50,7 @@ def parse_with_passes(parser: Parser, argv: Sequence[str]) -> argparse.Namespace
 def _argument_parser(passes: Sequence[str]) -> Parser:
     parser = Parser(
         prog="python -m rocfuse.opt",
-        description="Run rocfuse passes on MLIR, or compile it to one kernel. Diagnostics go to stderr.",
+        description="Run rocfuse passes on MLIR, or compile it to a kernel a function. Diagnostics go to stderr.",
         epilog="\n  ".join(
             ["passes, with options as =name=value,… (see --list-passes):", *(f"--{name}" for name in passes)]
         ),

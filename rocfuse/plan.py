@@ -1,4 +1,4 @@
-"""`python -m rocfuse.plan`: plan the kernel of a program and explain the choice; nothing is compiled."""
+"""`python -m rocfuse.plan`: plan the kernels of a program and explain the choices; nothing is compiled."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def run_command(
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = Parser(
         prog="python -m rocfuse.plan",
-        description="Plan the fused kernel of a program: tile, LDS, registers, occupancy, and why the others lost.",
+        description="Plan the fused kernels of a program: tile, LDS, registers, occupancy, and why the others lost.",
         epilog=f"--{PLANNER}=tile-m=64,… pins a part of the plan, as for rocfuse.opt; other passes take options, too.",
         allow_abbrev=False,
     )

@@ -35,7 +35,7 @@ _SYMBOLS = (
 @register
 @dataclass(frozen=True)
 class LowerToGpu(Pass):
-    """Outline the planned kernel: grid, K loop over blockwise steps, combine on accumulator blocks.
+    """Outline every planned kernel: grid, K loop over blockwise steps, combine on accumulator blocks.
 
       func.func @f(%x: tensor<…>, %w: tensor<…>) -> tensor<…> {
         %g:2 = "rocfuse.multi_gemm"() ({…}) {…, rocfuse.plan = {…}}

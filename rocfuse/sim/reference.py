@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from mlir import ir
@@ -42,27 +43,33 @@ def evaluate(
     array does not fit.
     """
     with ir.Context(), ir.Location.unknown():
-        module = cpu.parse_program(text)
-        names = [] if name else cpu.programs(module)
-        if len(names) < 2:
-            return _evaluate(module, arrays, band, name or "".join(names))
-        takes = [len(cpu.signature(cpu.entry_function(module, one))[0]) for one in names]
-        if sum(takes) != len(arrays):
-            raise CompileError(f"the {len(names)} functions take {sum(takes)} arrays, not {len(arrays)}")
-        left = list(arrays)
         found = References([], [])
-        for one, count in zip(names, takes, strict=True):
-            part = _evaluate(cpu.alone(module, one), left[:count], band, one)
-            left = left[count:]
-            found.rounded.extend(part.rounded)
-            found.exact.extend(part.exact)
+        for part, one, own in _programs(cpu.parse_program(text), arrays, name):
+            rounded, exact = _evaluate(part, one, own, band)
+            found.rounded.extend(rounded)
+            found.exact.extend(exact)
     return found
 
 
+def _programs(
+    module: ir.Module, arrays: Sequence[np.ndarray], name: str
+) -> list[tuple[ir.Module, str, Sequence[np.ndarray]]]:
+    """The functions to evaluate, each in a module to lower in place, and its arrays."""
+    names = [] if name else cpu.programs(module)
+    if len(names) < 2:
+        return [(module, name or "".join(names), arrays)]
+    ends = [0]
+    for one in names:
+        ends.append(ends[-1] + len(cpu.signature(cpu.entry_function(module, one))[0]))
+    if ends[-1] != len(arrays):
+        raise CompileError(f"the {len(names)} functions take {ends[-1]} arrays, not {len(arrays)}")
+    return [(cpu.alone(module, one), one, arrays[a:b]) for one, (a, b) in zip(names, pairwise(ends), strict=True)]
+
+
 def _evaluate(
-    module: ir.Module, arrays: Sequence[np.ndarray], band: Sequence[tuple[int, int]] | None, name: str
-) -> References:
-    """One function of a module, which is lowered in place."""
+    module: ir.Module, name: str, arrays: Sequence[np.ndarray], band: Sequence[tuple[int, int]] | None
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """One function with the IR's roundings and in float64; the module is lowered in place."""
     arguments = cpu.check_arguments(cpu.entry_function(module, name), arrays)
     wide = retype.to_float64(module)
     cpu.run_passes(wide, interpret.GENERALIZE)  # so that its loops can be counted
@@ -72,7 +79,7 @@ def _evaluate(
         cpu.execute(one, inputs, name) if engine else interpret.evaluate(one, inputs, box, name)
         for one, inputs in ((module, arguments), (wide, [_widen(array) for array in arguments]))
     )
-    return References(rounded, exact)
+    return rounded, exact
 
 
 def evaluate_module_text(text: str, arrays: Sequence[np.ndarray], *, name: str = "") -> list[np.ndarray]:
@@ -81,7 +88,8 @@ def evaluate_module_text(text: str, arrays: Sequence[np.ndarray], *, name: str =
     Always by the execution engine. Raises CompileError as evaluate.
     """
     with ir.Context(), ir.Location.unknown():
-        return cpu.execute(cpu.parse_program(text), arrays, name)
+        parts = _programs(cpu.parse_program(text), arrays, name)
+        return [result for part, one, own in parts for result in cpu.execute(part, own, one)]
 
 
 def _widen(array: np.ndarray) -> np.ndarray:

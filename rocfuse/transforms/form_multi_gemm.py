@@ -44,7 +44,7 @@ _NAME = "rocfuse-form-multi-gemm"
 @register
 @dataclass(frozen=True)
 class FormMultiGemm(Pass):
-    """Make the products that feed one combine one rocfuse.multi_gemm."""
+    """Make the products that feed one combine one rocfuse.multi_gemm, function by function."""
 
     name: ClassVar[str] = _NAME
     requires: ClassVar[tuple[str, ...]] = ("tensor",)

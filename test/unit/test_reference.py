@@ -187,6 +187,25 @@ def test_arrays_that_do_not_fit_are_refused(arrays, message):
         reference.evaluate(elementwise("linalg.yield %x0 : f16", "f16"), arrays)
 
 
+def test_functions_that_no_other_calls_are_evaluated_in_turn():
+    negate = elementwise("%y = arith.negf %x0 : f16\nlinalg.yield %y : f16", "f16").replace("@f", "@negate")
+    add = elementwise("%y = arith.addf %x0, %x1 : f32\nlinalg.yield %y : f32", "f32", inputs=2).replace("@f", "@add")
+    call = """func.func @twice(%a: tensor<4xf16>) -> tensor<4xf16> {
+      %b = call @negate(%a) : (tensor<4xf16>) -> tensor<4xf16>
+      %c = call @negate(%b) : (tensor<4xf16>) -> tensor<4xf16>
+      return %c : tensor<4xf16>
+    }"""
+    x, y = np.arange(4, dtype=np.float16), np.ones(4, np.float32)
+    found = reference.evaluate(negate + add, [x, y, y])
+    assert [list(one) for one in found.rounded] == [list(-x), list(y + y)]
+    assert [one.dtype for one in found.exact] == [np.float64, np.float64]
+    (twice, total) = reference.evaluate_module_text(call + negate + add, [x, y, y])
+    assert list(twice) == list(x) and list(total) == list(y + y)
+    with pytest.raises(CompileError, match="the 2 functions take 3 arrays, not 1"):
+        reference.evaluate(negate + add, [x])
+    assert list(reference.evaluate(negate + add, [x], name="negate").rounded[0]) == list(-x)
+
+
 def test_unreadable_programs_are_refused():
     with pytest.raises(CompileError, match="cannot read the program"):
         reference.evaluate("func.func @f(", [])
