@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from mlir import ir
 
-from rocfuse.dialect import walk
 from rocfuse.lowering.hardware_math import use_hardware_math
+from rocfuse.lowering.kernel_facts import finish_loops, state_unused
 from rocfuse.passes import Pass, PassContext, register, run_upstream
 
 # Inside the gpu.module: loops to branches, addresses to arithmetic, amdgpu and gpu ops to ROCDL; then what remains.
@@ -42,12 +42,6 @@ class LowerToLlvm(Pass):
         for op in walk(module, "gpu.module"):
             run_upstream(op, _PIPELINE.format(chip=context.target.name))
         use_hardware_math(module)
-        _annotate_loops(module)
-
-
-def _annotate_loops(module: ir.Module) -> None:
-    """Upstream carries a loop's annotation to its branch by name only; make it the attribute that is translated."""
-    for branch in walk(module, "llvm.br"):
-        if "llvm.loop_annotation" in branch.attributes:
-            branch.attributes["loop_annotation"] = branch.attributes["llvm.loop_annotation"]
-            del branch.attributes["llvm.loop_annotation"]
+        with module.context:
+            finish_loops(module)
+            state_unused(module)

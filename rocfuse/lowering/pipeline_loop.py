@@ -149,6 +149,7 @@ class _Pipeline:
             action("phase_shift", half=1)
         state = _State(list(self.tiles.accumulators), fragments, units)
         turns = max(self.tiles.whole - distance - 1, 0) // stages
+        turns = turns if turns > 1 else 0  # a loop of one turn would only be in the way
         if turns:
             state = self._loop(turns, state)
         for tile in range(turns * stages, self.total):

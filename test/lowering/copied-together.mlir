@@ -4,12 +4,12 @@
 // RUN: %rocfuse-opt %t.mlir --pass-pipeline='rocfuse-lower-to-amdgpu,canonicalize,cse' | FileCheck %s
 
 //       STEPS: copied_together = {{\[\["B0", "B1"\]\]}}
-//       STEPS: %[[W:.*]] = memref.reinterpret_cast %{{.*}} sizes: [64, 256], strides: [1, 64]
-//       STEPS: %[[V:.*]] = memref.reinterpret_cast %{{.*}} sizes: [64, 256], strides: [1, 64]
+//       STEPS: %[[W:.*]] = memref.reinterpret_cast %{{.*}} sizes: [64, 512], strides: [1, 64]
+//       STEPS: %[[V:.*]] = memref.reinterpret_cast %{{.*}} sizes: [64, 512], strides: [1, 64]
 //       STEPS: %[[A:.*]] = memref.view
 //       STEPS: %[[B0:.*]] = memref.view
 //       STEPS: %[[B1:.*]] = memref.view
-//       STEPS: %[[SOURCE:.*]] = "rocfuse.wave_select"(%[[W]], %[[V]]) {from_wave = 2 : i64} : {{.*}} -> memref<64x256xf16, strided<[1, 64], offset: ?>>
+//       STEPS: %[[SOURCE:.*]] = "rocfuse.wave_select"(%[[W]], %[[V]]) {from_wave = 2 : i64} : {{.*}} -> memref<64x512xf16, strided<[1, 64], offset: ?>>
 //       STEPS: %[[TILE:.*]] = "rocfuse.wave_select"(%[[B0]], %[[B1]]) {from_wave = 2 : i64}
 // The second LDS stage has tiles of its own to select from.
 //       STEPS: %[[NEXT:.*]] = "rocfuse.wave_select"(%{{.*}}, %{{.*}}) {from_wave = 2 : i64}
@@ -24,16 +24,16 @@
 // CHECK-LABEL: gpu.func @dual
 //       CHECK: %[[WAVE:.*]] = rocdl.readfirstlane
 //       CHECK: %[[LATER:.*]] = arith.cmpi uge, %[[WAVE]], %c2_i32
-//       CHECK: %[[B:.*]] = arith.select %[[LATER]], %{{.*}}, %{{.*}} : memref<16384xf16, strided<[1], offset: ?>>
+//       CHECK: %[[B:.*]] = arith.select %[[LATER]], %{{.*}}, %{{.*}} : memref<32768xf16, strided<[1], offset: ?>>
 // CHECK-COUNT-4: amdgpu.raw_buffer_load %[[B]][%{{.*}}] sgprOffset %{{.*}} -> vector<8xf16>
 
 #a = affine_map<(d0, d1, d2) -> (d0, d2)>
 #b = affine_map<(d0, d1, d2) -> (d2, d1)>
 #id = affine_map<(d0, d1) -> (d0, d1)>
-func.func @dual(%x: tensor<64x256xf16>, %w: tensor<256x64xf16>, %v: tensor<256x64xf16>) -> tensor<64x64xf16> {
+func.func @dual(%x: tensor<64x512xf16>, %w: tensor<512x64xf16>, %v: tensor<512x64xf16>) -> tensor<64x64xf16> {
   %g:2 = "rocfuse.multi_gemm"() ({
-    %p = "rocfuse.gemm"(%x, %w) {indexing_maps = [#a, #b]} : (tensor<64x256xf16>, tensor<256x64xf16>) -> tensor<64x64xf32>
-    %q = "rocfuse.gemm"(%x, %v) {indexing_maps = [#a, #b]} : (tensor<64x256xf16>, tensor<256x64xf16>) -> tensor<64x64xf32>
+    %p = "rocfuse.gemm"(%x, %w) {indexing_maps = [#a, #b]} : (tensor<64x512xf16>, tensor<512x64xf16>) -> tensor<64x64xf32>
+    %q = "rocfuse.gemm"(%x, %v) {indexing_maps = [#a, #b]} : (tensor<64x512xf16>, tensor<512x64xf16>) -> tensor<64x64xf32>
     vector.yield %p, %q : tensor<64x64xf32>, tensor<64x64xf32>
   }) {dims = ["m", "n", "k"]} : () -> (tensor<64x64xf32>, tensor<64x64xf32>)
   %e = tensor.empty() : tensor<64x64xf16>
