@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from mlir import ir
 
+from rocfuse.dialect import walk
 from rocfuse.lowering.hardware_math import use_hardware_math
 from rocfuse.lowering.kernel_facts import finish_loops, state_unused
 from rocfuse.passes import Pass, PassContext, register, run_upstream
