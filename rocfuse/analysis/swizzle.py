@@ -77,7 +77,7 @@ def derive(
     line = Line(tile_k * element_bytes, element_bytes, banks_bytes)
     needs = [need for access in accesses for need in _needs(access)]
     for bits in (_log2(min(block_rows, rows)), _log2(rows)):
-        found = next(_search(needs, bits, line), None)
+        found = _search(needs, bits, line)
         if found is not None:
             return Swizzle(chunk, found)
     bits = _log2(rows)
@@ -92,7 +92,7 @@ def derive(
 
 def images(accesses: tuple[LaneSteps, ...], bits: int, line: Line) -> tuple[int, ...] | None:
     """The images of `bits` row bits that leave no conflict in any of `accesses`, or None."""
-    return next(_search([need for access in accesses for need in _needs(access)], bits, line), None)
+    return _search([need for access in accesses for need in _needs(access)], bits, line)
 
 
 @dataclass(frozen=True)
@@ -156,43 +156,55 @@ def _sum(steps: Sequence[tuple[int, int]], lane: int) -> tuple[int, int]:
     return row, k
 
 
-def _search(needs: Sequence[_Need], bits: int, line: Line) -> Iterator[tuple[int, ...]]:
-    """Every assignment of images that meets all needs, by backtracking over the row bits."""
+# an access's width, and for each of its lane bits the byte that it adds without a swizzle and its row bits
+_Places = tuple[int, list[tuple[int, tuple[int, ...]]]]
 
-    # a need is decided by the images of the row bits that it has: it is checked when the last of them is chosen; bits
-    # beyond `bits` have no image
-    low = (1 << bits) - 1
-    decided: list[list[_Need]] = [[] for _ in range(bits + 1)]
-    for need in needs:
-        decided[max(((row & low).bit_length() for row, _ in need.steps), default=0)].append(need)
 
-    def independent(need: _Need, images: tuple[int, ...]) -> bool:
-        basis: list[int] = []
-        for row, k in need.steps:
-            turn, left = 0, row & low
-            while left:
-                turn ^= images[(left & -left).bit_length() - 1]
-                left &= left - 1
-            byte = row * line.row_bytes ^ k * line.element_bytes ^ turn * line.chunk_bytes
-            rest = byte % line.banks_bytes // need.width_bytes
-            for one in basis:
-                if rest ^ one < rest:
-                    rest ^= one
-            if not rest:
-                return False
-            basis.append(rest)
-        return True
+def _search(needs: Sequence[_Need], bits: int, line: Line) -> tuple[int, ...] | None:
+    """The first assignment of images that meets all needs, by backtracking over the row bits; None where there is none.
 
-    def extend(images: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
-        if not all(independent(need, images) for need in decided[len(images)]):
-            return
-        if len(images) == bits:
-            yield images
-            return
-        for image in line.images(len(images)):
-            yield from extend((*images, image))
+    A step is decided by the images of the row bits that it has: when the last of them is chosen, it must be independent
+    of the need's steps that were decided before. Bits that no need has add nothing, those beyond `bits` have no image.
+    """
+    decided: list[list[_Places]] = [[] for _ in range(bits + 1)]
+    used: set[int] = set()
+    for need in dict.fromkeys(needs):
+        rows = [tuple(bit for bit in range(bits) if row >> bit & 1) for row, _ in need.steps]
+        unturned = [row * line.row_bytes ^ k * line.element_bytes for row, k in need.steps]
+        used.update(*rows)
+        last = [max((bit + 1 for bit in row), default=0) for row in rows]
+        for level in set(last):
+            steps = [step for step, at in zip(zip(unturned, rows, strict=True), last, strict=True) if at <= level]
+            decided[level].append((need.width_bytes, steps))
 
-    yield from extend(())
+    def extend(images: tuple[int, ...]) -> tuple[int, ...] | None:
+        bit = len(images)
+        if not all(_independent(places, images, line) for places in decided[bit]):
+            return None
+        if bit == bits:
+            return images
+        for image in line.images(bit) if bit in used else (0,):
+            found = extend((*images, image))
+            if found is not None:
+                return found
+        return None
+
+    return extend(())
+
+
+def _independent(places: _Places, images: tuple[int, ...], line: Line) -> bool:
+    width, steps = places
+    basis: list[int] = []
+    for byte, row_bits in steps:
+        for bit in row_bits:
+            byte ^= images[bit] * line.chunk_bytes
+        rest = byte % line.banks_bytes // width
+        for one in basis:
+            rest = min(rest, rest ^ one)
+        if not rest:
+            return False
+        basis.append(rest)
+    return True
 
 
 def _rotated(bits: int, line: Line, start: int) -> tuple[int, ...]:
