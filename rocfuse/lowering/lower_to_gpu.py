@@ -86,8 +86,14 @@ def _holder(module: ir.Module, before: ir.Operation, target: Target) -> ir.Block
     """The body of a new gpu.module in front of a function."""
     module.operation.attributes["gpu.container_module"] = ir.UnitAttr.get()
     chip = ir.Attribute.parse(f'[#rocdl.target<chip = "{target.name}">]')
+    taken = {
+        ir.StringAttr(op.attributes["sym_name"]).value for op in module.body.operations if "sym_name" in op.attributes
+    }
+    name = KERNELS
+    while name in taken:
+        name += "_"
     with ir.InsertionPoint(before):
-        holder = gpu.GPUModuleOp(KERNELS, targets=chip)
+        holder = gpu.GPUModuleOp(name, targets=chip)
     return holder.bodyRegion.blocks[0] if holder.bodyRegion.blocks else holder.bodyRegion.blocks.append()
 
 

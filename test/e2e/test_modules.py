@@ -126,15 +126,20 @@ def test_a_pass_option_pins_all_kernels_and_a_config_its_own() -> None:
     assert kernels[0]["tile"]["n"] == 32 and "n32" not in kernels[1]["perf_config"]
 
 
-def test_a_module_of_one_function_too_many_says_which(code: CodeObject) -> None:
+def test_the_plan_of_several_kernels_is_in_the_contract(code: CodeObject) -> None:
     with pytest.raises(UsageError, match=r"need 1 kernel, have 3 \(gate, row.1, row\); read contract"):
         _ = code.plan
-    lonely = "func.func @lonely(%x: tensor<4xf32>) -> tensor<4xf32> {\n  return %x : tensor<4xf32>\n}\n"
-    with pytest.raises(
-        CompileError, match=r"nothing to fuse: .*; compile the other functions without @lonely"
-    ) as error:
-        rocfuse.compile(MODULE + lonely)
-    assert f":{MODULE.count(chr(10)) + 1}:" in error.value.location
+
+
+def test_every_refusal_is_told_and_the_last_is_the_error() -> None:
+    lonely = "func.func @{}(%x: tensor<4xf32>) -> tensor<4xf32> {{\n  return %x : tensor<4xf32>\n}}\n"
+    remarks: list[tuple[str, str]] = []
+    with pytest.raises(CompileError, match=r"nothing to fuse: .*; compile the other functions without @two") as error:
+        rocfuse.compile(
+            lonely.format("one") + MODULE + lonely.format("two"), on_remark=lambda *one: remarks.append(one)
+        )
+    assert f":{MODULE.count(chr(10)) + 4}:" in error.value.location
+    assert [(":1:1" in place, text.endswith("without @one")) for place, text in remarks] == [(True, True)]
 
 
 def test_symbols_of_a_kernel_are_no_names_for_another() -> None:
@@ -144,6 +149,11 @@ def test_symbols_of_a_kernel_are_no_names_for_another() -> None:
     ):
         rocfuse.compile(text + gate())
     assert rocfuse.compile(text + row()).contract["kernels"][0]["name"] == "gate.kd"
+
+
+def test_a_declaration_may_have_any_name() -> None:
+    text = "func.func private @kernels()\n" + gate().replace("@gate", "@kernels_")
+    assert rocfuse.compile(text).plan["name"] == "kernels_"
 
 
 @pytest.fixture
