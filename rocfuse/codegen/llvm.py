@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import llvmlite.binding as binding
 from mlir import ir
-from mlir.dialects.llvm import translate_module_to_llvmir
 
+from rocfuse.bindings.llvm import translate_module_to_llvmir
 from rocfuse.diagnostics import CompileError
 from rocfuse.targets import Target
 

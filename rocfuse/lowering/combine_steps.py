@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from mlir import ir
-from mlir.dialects import llvm, memref, scf, vector
+from mlir.dialects import memref, scf, vector
 
 from rocfuse.analysis.combine import LineLoad
 from rocfuse.analysis.store_tile import Staging
+from rocfuse.bindings import llvm
 from rocfuse.lowering import index_math as ix
 from rocfuse.lowering.lanes import Lanes
 from rocfuse.lowering.memory import Resource, joined, masked_row, read_vector, write_vector
@@ -206,7 +207,7 @@ class CombineSteps:
 
     def _wave_fence(self, op: ir.Operation) -> list[ir.Value]:
         """LDS takes the accesses of a wave in order; this keeps the compiler from changing it. No instruction."""
-        llvm.fence(llvm.AtomicOrdering.acq_rel, syncscope="wavefront")
+        llvm.fence("wavefront")
         return []
 
     def _tile_read(self, op: ir.Operation) -> list[ir.Value]:

@@ -8,7 +8,8 @@ makes LLVM's general intrinsic of it, which LLVM expands to keep denormals (6 in
 from __future__ import annotations
 
 from mlir import ir
-from mlir.dialects import llvm
+
+from rocfuse.bindings import llvm
 
 _LIBRARY = {
     "__ocml_exp2_f32": "llvm.amdgcn.exp2.f32",
@@ -48,18 +49,14 @@ def use_hardware_math(module: ir.Module) -> None:
 def _instruction(op: ir.Operation) -> ir.Value:
     """The op as AMDGPU's intrinsic, which is scalar: a vector is taken apart."""
     kind, operand = op.results[0].type, op.operands[0]
-    name = ir.StringAttr.get(_GENERAL[op.name])
+    name = _GENERAL[op.name]
     if not isinstance(kind, ir.VectorType):
-        return _call(name, operand)
-    result: ir.Value = llvm.mlir_undef(kind)
+        return llvm.call_intrinsic(kind, name, [operand])
+    element_type = ir.VectorType(kind).element_type
+    result: ir.Value = llvm.undef(kind)
     integer = ir.IntegerType.get_signless(64)
     for number in range(ir.VectorType(kind).shape[0]):
-        position = llvm.mlir_constant(ir.IntegerAttr.get(integer, number))
-        element = _call(name, llvm.extractelement(operand, position))
+        position = llvm.constant(ir.IntegerAttr.get(integer, number), integer)
+        element = llvm.call_intrinsic(element_type, name, [llvm.extractelement(operand, position)])
         result = llvm.insertelement(result, element, position)
     return result
-
-
-def _call(name: ir.StringAttr, operand: ir.Value) -> ir.Value:
-    call = llvm.CallIntrinsicOp(operand.type, name, [operand], [], [])
-    return call.results[0]

@@ -8,8 +8,9 @@ from functools import partial
 from typing import TypeVar, cast
 
 from mlir import ir
-from mlir.dialects import amdgpu, arith, gpu, memref, rocdl, scf, vector
+from mlir.dialects import amdgpu, arith, gpu, memref, scf, vector
 
+from rocfuse.bindings import rocdl
 from rocfuse.dialect import PLAN, walk
 from rocfuse.lowering import index_math as ix
 from rocfuse.lowering.combine_steps import CombineSteps

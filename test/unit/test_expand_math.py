@@ -276,7 +276,7 @@ def test_clamp_and_classification(kind):
 def compile_vectors(body, kind):
     """Vector instructions for 4 elements, by way of the real lowering and code generation."""
     vector = f"vector<4x{kind}>"
-    memory = f"memref<{vector}>"
+    memory = f"memref<{vector}, #gpu.address_space<global>>"
     text = f"""gpu.module @m {{ gpu.func @k(%a: {memory}, %b: {memory}) kernel {{
       %x = memref.load %a[] : {memory}
       {body.replace("T", vector)}
@@ -286,7 +286,7 @@ def compile_vectors(body, kind):
     rocdl = (
         "convert-gpu-to-rocdl{chipset=gfx942 use-bare-ptr-memref-call-conv=true allowed-dialects=arith,memref,vector}"
     )
-    rest = "convert-vector-to-llvm,convert-math-to-llvm,convert-arith-to-llvm,reconcile-unrealized-casts"
+    rest = "convert-vector-to-llvm,convert-math-to-llvm,convert-arith-to-llvm,cse,reconcile-unrealized-casts"
     with ir.Context(), ir.Location.unknown():
         module = ir.Module.parse(text)
         expand(module.operation)
