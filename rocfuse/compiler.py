@@ -16,6 +16,7 @@ from rocfuse.dialect import MULTI_GEMM, create_context, walk
 from rocfuse.fused_kernel import read_kernel, require_kernel
 from rocfuse.passes import PassContext
 from rocfuse.pipeline import default_pipeline, mlir_failure, run_pipeline
+from rocfuse.records import record
 from rocfuse.targets import get_target
 from rocfuse.tuning_db import TuningDb, read
 
@@ -29,7 +30,7 @@ OnRemark = Callable[[str, str], None]
 OnStage = Callable[[str], None]
 
 
-@dataclass(frozen=True)
+@record
 class CodeObject:
     """A compiled module: a kernel a function. `llvm`, `obj` and `isa` are the same kernels on their way to `hsaco`."""
 
@@ -65,7 +66,7 @@ class CodeObject:
         return simulate(self.hsaco, self.contract, arrays, **options)
 
 
-@dataclass(frozen=True)
+@record
 class Generated:
     """Object code that is not linked yet."""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,13 +15,14 @@ import numpy as np
 from rocfuse.analysis.registers import occupancy
 from rocfuse.compiler import CodeObject
 from rocfuse.diagnostics import CompileError
+from rocfuse.records import record
 from rocfuse.sim.launch import DTYPES
 from rocfuse.targets import Target
 
 _PERIOD = 1_000_003  # elements of random data, repeated: no power of two, so that rows of an array differ
 
 
-@dataclass(frozen=True)
+@record
 class Counted:
     """Cycles that each unit of the busiest compute unit is busy, all workgroups that it runs together."""
 

@@ -6,7 +6,9 @@ numbers as need/have, and the next step. A `CompileError` may name the place in 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from rocfuse.records import record
 
 
 class RocfuseError(Exception):
@@ -34,7 +36,7 @@ class CompileError(RocfuseError):
         return "\n".join([f"{place}error: {self.message}", *(f"{place}note: {note}" for note in self.notes)])
 
 
-@dataclass(frozen=True)
+@record
 class Refusal:
     """Why a program is left as it is: a value, not an exception.
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from mlir import ir
 from mlir.dialects import irdl, vector
 
 import rocfuse.bindings  # noqa: F401  (before any op is looked at)
+from rocfuse.records import record
 
 MULTI_GEMM = "rocfuse.multi_gemm"
 GEMM = "rocfuse.gemm"
@@ -34,7 +34,7 @@ def create_context() -> ir.Context:
     return context
 
 
-@dataclass(frozen=True)
+@record
 class Gemm:
     """One product of a multi_gemm: its operands and their maps from the loop dims."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from mlir import ir
 
@@ -12,10 +12,11 @@ from rocfuse.analysis.problem import Access, Problem
 from rocfuse.diagnostics import CompileError
 from rocfuse.dialect import MULTI_GEMM, MultiGemm, walk
 from rocfuse.passes import PassContext
+from rocfuse.records import record
 from rocfuse.transforms.views import memory_view
 
 
-@dataclass(frozen=True)
+@record
 class Array:
     """One kernel argument: an argument of the function that is used, or a result of it."""
 
@@ -26,7 +27,7 @@ class Array:
     type: ir.Type
 
 
-@dataclass(frozen=True)
+@record
 class FusedKernel:
     """A function with one multi_gemm and its combine, as arrays and accesses."""
 

@@ -8,10 +8,11 @@ table evaluates on numbers (tests, planning) and emits index arithmetic (lowerin
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from rocfuse.records import record
 
 
-@dataclass(frozen=True)
+@record
 class BitField:
     """A run of input bits that moves as one: ((index >> source) & mask) << destination."""
 
@@ -20,7 +21,7 @@ class BitField:
     destination_bit: int
 
 
-@dataclass(frozen=True)
+@record
 class LinearMap:
     """(lane, register) -> coordinates, by the step that each bit adds.
 

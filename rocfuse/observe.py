@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rocfuse.crash import Stage
+from rocfuse.records import record
 
 if TYPE_CHECKING:
     from mlir import ir
 
 
-@dataclass(frozen=True)
+@record
 class Reproducer:
     """Where the IR before the running pass is kept until the command has succeeded."""
 

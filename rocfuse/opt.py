@@ -16,6 +16,7 @@ from rocfuse.diagnostics import CompileError, RocfuseError, UsageError
 from rocfuse.files import write_all_atomically, write_stdout
 from rocfuse.observe import Observer, Reproducer, Timing
 from rocfuse.opt_arguments import list_passes, make_reproducer, parse_arguments
+from rocfuse.records import record
 from rocfuse.verify_diagnostics import Diagnostic, check_expected, diagnostic_at, find_expected
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
-@dataclass(frozen=True)
+@record
 class Chunk:
     """One input of a file: its text, padded with empty lines so that line numbers are those of the file."""
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rocfuse.diagnostics import CompileError, UsageError
 from rocfuse.passes import Pass, PassContext, get_pass
+from rocfuse.records import record
 
 if TYPE_CHECKING:
     from mlir import ir
@@ -30,7 +30,7 @@ _NAME = re.compile(r"[A-Za-z0-9_.-]+")
 _BRACKETS = {"(": ")", "{": "}", "[": "]", "<": ">"}
 
 
-@dataclass(frozen=True)
+@record
 class Pipeline:
     """A sequence of passes. A text element is an upstream pass (pipeline), run on builtin.module."""
 

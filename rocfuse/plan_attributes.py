@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from mlir import ir
@@ -13,6 +12,7 @@ from rocfuse.analysis.lds import Buffer
 from rocfuse.analysis.store_tile import Staging
 from rocfuse.analysis.swizzle import Swizzle
 from rocfuse.diagnostics import CompileError
+from rocfuse.records import record
 from rocfuse.targets import MatrixInstruction, Target
 
 # on a step and on a K loop: which of the kernel's K ranges it belongs to
@@ -21,7 +21,7 @@ RANGE = "rocfuse.range"
 VECTOR = "rocfuse.vector"
 
 
-@dataclass(frozen=True)
+@record
 class KernelPlan:
     """One kernel's plan and the instruction that it names.
 

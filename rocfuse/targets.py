@@ -9,14 +9,14 @@ Nothing outside this file asks for a target by name: it asks the table for a cap
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from rocfuse.diagnostics import UsageError
 from rocfuse.layouts import LinearMap, linear_map
+from rocfuse.records import record
 
 
-@dataclass(frozen=True)
+@record
 class MatrixInstruction:
     """One matrix instruction: its shape, its cost and where its operands live.
 
@@ -44,7 +44,7 @@ class MatrixInstruction:
         return self.c_map.registers
 
 
-@dataclass(frozen=True)
+@record
 class Target:
     """What a planner, a lowering or the simulator may ask about one GPU."""
 

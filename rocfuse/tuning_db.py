@@ -9,17 +9,18 @@ One line a kernel: its key (see tuning_key.py), a tab, its perf config; sorted. 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from rocfuse.analysis import perf_config
 from rocfuse.diagnostics import UsageError
 from rocfuse.files import write_atomically
+from rocfuse.records import record
 
 HEADER = "# rocfuse tuning db v1"
 
 
-@dataclass(frozen=True)
+@record
 class TuningDb:
     """The choices of a file: key -> perf config, every one of which can be read."""
 

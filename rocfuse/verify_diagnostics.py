@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from rocfuse.records import record
 
 # `"file":line:column` as MLIR prints it inside loc(...), or a plain file:line:column
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)":(\d+):(\d+)')
@@ -20,7 +21,7 @@ _EXPECTED = re.compile(
 INPUT = "-"  # the file name that MLIR gives to text without one
 
 
-@dataclass(frozen=True)
+@record
 class Diagnostic:
     """One message at one place; `line` is 0 when the place is unknown."""
 
@@ -46,7 +47,7 @@ def diagnostic_at(severity: str, message: str, location: str) -> Diagnostic:
     return Diagnostic(severity, message, found.group(1), int(found.group(2)), int(found.group(3)))
 
 
-@dataclass(frozen=True)
+@record
 class Expected:
     """One annotation: what is expected at which line (0: at an unknown place), and where it is written."""
 

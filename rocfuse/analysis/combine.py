@@ -7,12 +7,11 @@ where that makes wide stores of whole rows out of narrow ones (store_tile.py). B
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from rocfuse.analysis.copies import LDS_ACCESS_BYTES
 from rocfuse.analysis.operands import ELEMENT_BYTES, access_vector, output_direction
 from rocfuse.analysis.problem import Access, Problem
 from rocfuse.analysis.store_tile import Staging, stage
+from rocfuse.records import record
 from rocfuse.targets import MatrixInstruction, Target
 
 # f32 intermediates of a block that are alive at once: the body's longest live range is a function's argument and result
@@ -20,7 +19,7 @@ _INTERMEDIATES = 2
 _REGISTER_BYTES = 4
 
 
-@dataclass(frozen=True)
+@record
 class OutputTile:
     """What a workgroup and each of its waves compute of a product: rows of the output by columns."""
 
@@ -38,7 +37,7 @@ class OutputTile:
         return self.m // self.waves_m if direction == "m" else self.n // self.waves_n
 
 
-@dataclass(frozen=True)
+@record
 class LineLoad:
     """The load of a line of `extent` elements: `parts` loads a thread of `vector` elements, threads in order."""
 
@@ -49,7 +48,7 @@ class LineLoad:
     registers: int  # 32-bit, that hold it during the loop
 
 
-@dataclass(frozen=True)
+@record
 class Store:
     """How one output is written: through a scratch of each wave, or directly (`staging` None) for the reason given."""
 
@@ -57,7 +56,7 @@ class Store:
     reason: str
 
 
-@dataclass(frozen=True)
+@record
 class Combine:
     """The decisions of a kernel. `lines` and `through` have an entry an extra operand.
 
@@ -77,7 +76,7 @@ class Combine:
         return sum(line.registers for line in self.lines if line)
 
 
-@dataclass(frozen=True)
+@record
 class Room:
     """What a combine may take: lines `loop_bytes` of LDS, which are there anyway, and all of it `most_bytes`.
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
+
+from rocfuse.records import record
 
 Role = Literal["batch", "m", "n", "k"]
 ROLE_ORDER: tuple[Role, ...] = ("batch", "m", "n", "k")
 
 
-@dataclass(frozen=True)
+@record
 class Roles:
     """What each loop dim of a product is; `swapped()` is the same product with A and B exchanged."""
 

@@ -13,13 +13,14 @@ Pure: no MLIR.
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
 from functools import cache
+
+from rocfuse.records import record
 
 LDS_ACCESS_BYTES = 16  # widest ds_read/ds_write
 
 
-@dataclass(frozen=True)
+@record
 class Copy:
     """The dealing of one operand tile. `along` is the contiguous direction in memory: "k" or "row"."""
 
@@ -56,7 +57,7 @@ class Copy:
         return place["row"], place["k"]
 
 
-@dataclass(frozen=True)
+@record
 class Field:
     """`width` bits of a unit's number from `source_bit` on count steps of `scale` along `dim`."""
 
@@ -66,7 +67,7 @@ class Field:
     scale: int
 
 
-@dataclass(frozen=True)
+@record
 class Tile:
     """An operand's tile before it is dealt. Tiles of one `kind` differ in nothing but their place in memory."""
 
@@ -78,7 +79,7 @@ class Tile:
     kind: Hashable
 
 
-@dataclass(frozen=True)
+@record
 class Dealing:
     """How a workgroup copies its tiles. `groups` are numbers of tiles: those of a group are copied side by side."""
 

@@ -8,7 +8,6 @@ fitted to a run on a GPU.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import cache, cached_property
 
 from rocfuse.analysis.copies import LDS_ACCESS_BYTES
@@ -18,6 +17,7 @@ from rocfuse.analysis.registers import occupancy
 from rocfuse.analysis.schedule import ORDERS, Shape
 from rocfuse.analysis.tiling import Plan, k_slice, tile_bytes, workgroups
 from rocfuse.analysis.traffic import traffic
+from rocfuse.records import record
 from rocfuse.targets import Target
 
 # Wave instructions for each element that a lane computes of the result: activation, rounding and store of a gated
@@ -27,7 +27,7 @@ _COMBINE_INSTRUCTIONS = 16
 _SETUP_INSTRUCTIONS = 150
 
 
-@dataclass(frozen=True)
+@record
 class Step:
     """One K tile of the loop: instructions of one wave, and what all waves of the workgroup ask of the compute unit."""
 
@@ -53,7 +53,7 @@ class Step:
         return self.matrix + self.others
 
 
-@dataclass(frozen=True)
+@record
 class Range:
     """A K loop: its step, and how many K tiles it runs."""
 
@@ -61,7 +61,7 @@ class Range:
     tiles: int
 
 
-@dataclass(frozen=True)
+@record
 class Cost:
     """Cycles of a kernel at the engine clock, and the parts that they come from.
 

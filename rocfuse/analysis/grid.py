@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from rocfuse.records import record
 
 
-@dataclass(frozen=True)
+@record
 class GridFill:
     """A grid whose compute units run their workgroups one after another, a workgroup each a round."""
 

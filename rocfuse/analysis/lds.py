@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from rocfuse.analysis.copies import LDS_ACCESS_BYTES
+from rocfuse.records import record
 
 
-@dataclass(frozen=True)
+@record
 class Buffer:
     """One planned LDS buffer. It is alive in the phase `live` ("loop" or "combine")."""
 
@@ -24,7 +25,7 @@ class Buffer:
         return self.offset_bytes + self.size_bytes
 
 
-@dataclass(frozen=True)
+@record
 class LdsAccount:
     """The buffers of a kernel laid out in one block. `allocated_bytes` is rounded up to the target's granule."""
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 
 from rocfuse.analysis.copies import LDS_ACCESS_BYTES
 from rocfuse.analysis.problem import Access, Problem
 from rocfuse.analysis.views import vector_elements
+from rocfuse.records import record
 
 ELEMENT_BYTES: Mapping[str, int] = {"f16": 2, "bf16": 2, "f32": 4}
 
@@ -42,7 +42,7 @@ def access_vector(problem: Problem, access: Access, dim: int, most: int) -> int:
     return vector_elements(strides, dim, access.offset, access.array_elements, most)
 
 
-@dataclass(frozen=True)
+@record
 class Load:
     """How an operand is loaded from memory: along "k" or "row", `vector` elements at a time."""
 

@@ -10,11 +10,13 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 
+from rocfuse.records import record
 
-@dataclass(frozen=True)
+
+@record
 class Access:
     """How one array is read or written: element offset and a stride for each loop dim (0: not indexed by it)."""
 
@@ -30,7 +32,7 @@ class Access:
         return self.strides[dim]
 
 
-@dataclass(frozen=True)
+@record
 class Problem:
     """G GEMMs and their combine over shared loop dims.
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from rocfuse.records import record
 from rocfuse.targets import Target
 
 # Addresses, buffer resources' vector parts and loop bookkeeping: what kernels of this shape were seen to need beside
@@ -11,7 +10,7 @@ from rocfuse.targets import Target
 OVERHEAD_REGISTERS = 40
 
 
-@dataclass(frozen=True)
+@record
 class RegisterNeed:
     """32-bit registers a lane, by purpose.
 
@@ -61,7 +60,7 @@ def waves_per_simd(target: Target, registers: int, lds_allocated_bytes: int, wav
     return occupancy(target, registers, lds_allocated_bytes, waves).waves_per_simd
 
 
-@dataclass(frozen=True)
+@record
 class Occupancy:
     """Workgroups that a compute unit holds at once, by each limit alone and together."""
 

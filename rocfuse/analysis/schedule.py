@@ -14,11 +14,12 @@ A pipelined loop iteration multiplies tile i while it brings in later tiles. Its
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
+from rocfuse.records import record
 
-@dataclass(frozen=True)
+
+@record
 class Slot:
     """One step. `k_slice` counts where `kind` is mma or fragment; `count` is for a wait."""
 
@@ -28,7 +29,7 @@ class Slot:
     count: int = 0
 
 
-@dataclass(frozen=True)
+@record
 class Shape:
     """How many steps one tile has. `writes` is also the number of global reads of the tile brought in."""
 
@@ -121,7 +122,7 @@ ORDERS: Mapping[str, Callable[..., tuple[Slot, ...]]] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True)
+@record
 class Phase:
     """What LDS is used for between two barriers of the loop: stages counted from that of the tile being multiplied."""
 

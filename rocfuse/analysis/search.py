@@ -10,12 +10,13 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from rocfuse.analysis.cost import Cost, cost, group_rows
 from rocfuse.analysis.problem import Problem
 from rocfuse.analysis.tiling import LOOP_FORMS, MOST_STAGES, SCHEDULES, Limits, Plan, Rejected, Tiling, check
+from rocfuse.records import record
 from rocfuse.targets import MatrixInstruction, Target
 
 # (tile-m, tile-n): the largest first
@@ -35,7 +36,7 @@ _MOST_WAVE_TILE = 4096
 TOLERANCE = 0.03
 
 
-@dataclass(frozen=True)
+@record
 class Candidate:
     """A plan that fits, with what it takes."""
 
@@ -51,7 +52,7 @@ class Candidate:
 Result = Candidate | Rejected
 
 
-@dataclass(frozen=True)
+@record
 class Found:
     """Everything that was tried, in order, and the choice; None where nothing fits."""
 

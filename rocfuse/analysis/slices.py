@@ -8,10 +8,11 @@ constant it is read. Slices, permutations, broadcasts and unit-extent reshapes a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from rocfuse.records import record
 
 
-@dataclass(frozen=True)
+@record
 class Index:
     """The index of one tensor dimension: `loop dim + offset`, or the constant `offset` if `dim` is None."""
 

@@ -8,15 +8,15 @@ direction of the output here, be it n or m.
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
 
 from rocfuse.analysis.copies import LDS_ACCESS_BYTES
 from rocfuse.analysis.swizzle import LaneSteps, Line, images
 from rocfuse.layouts import LinearMap
+from rocfuse.records import record
 from rocfuse.targets import MatrixInstruction, Target
 
 
-@dataclass(frozen=True)
+@record
 class Staging:
     """A wave's scratch of `rows` x `columns` elements, written `unit` at a time and read `vector` at a time.
 

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from rocfuse.analysis.copies import LDS_ACCESS_BYTES
+from rocfuse.records import record
 
 
-@dataclass(frozen=True)
+@record
 class Swizzle:
     """Chunk c of the line that holds row r is kept at chunk c ^ f(r), f(r) the XOR of `images[i]` over the bits i of r.
 
@@ -40,7 +40,7 @@ class Swizzle:
         return chunk * self.chunk + k % self.chunk
 
 
-@dataclass(frozen=True)
+@record
 class LaneSteps:
     """One kind of LDS access of a wave: what each lane bit adds to (row, k), and how wide the access is."""
 
@@ -95,7 +95,7 @@ def images(accesses: tuple[LaneSteps, ...], bits: int, line: Line) -> tuple[int,
     return _search([need for access in accesses for need in _needs(access)], bits, line)
 
 
-@dataclass(frozen=True)
+@record
 class Line:
     """A line of banks and the rows in it. Chunks of `chunk_bytes` are permuted.
 
@@ -124,7 +124,7 @@ class Line:
         return range(0, within, 2 if self.whole_rows >> bit & 1 else 1)
 
 
-@dataclass(frozen=True)
+@record
 class _Need:
     """Steps (row, k) of the lane bits of one phase, whose bank addresses must be independent."""
 

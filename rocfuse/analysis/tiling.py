@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from rocfuse.analysis.combine import Combine, OutputTile, Room, plan_combine
 from rocfuse.analysis.combine import registers as combine_registers
@@ -21,6 +21,7 @@ from rocfuse.analysis.registers import (
     waves_per_simd,
 )
 from rocfuse.analysis.swizzle import LaneSteps, Swizzle, derive
+from rocfuse.records import record
 from rocfuse.targets import MatrixInstruction, Target
 
 MOST_STAGES = 3
@@ -31,7 +32,7 @@ MOST_IGLP_INSTRUCTIONS = 64
 SCHEDULES = ("plain", "prefetch", "iglp", "interleaved", "ping-pong")
 
 
-@dataclass(frozen=True)
+@record
 class Tiling:
     """One choice for all GEMMs of a kernel. A workgroup computes tile_m x tile_n of each product."""
 
@@ -57,7 +58,7 @@ class Tiling:
         return f"{self.tile_m}x{columns if gemms == 1 else f'({columns})'}x{self.tile_k}"
 
 
-@dataclass(frozen=True)
+@record
 class Plan:
     """A tiling that the filter accepted, with its account."""
 
@@ -78,7 +79,7 @@ class Plan:
         return self.dealing.copies
 
 
-@dataclass(frozen=True)
+@record
 class Rejected:
     """Why a tiling is not possible, in one line with the numbers, and the account's table where it is about LDS."""
 
@@ -94,7 +95,7 @@ class Rejected:
         return 0 if self.by_caller else 1 if self.excess else 2
 
 
-@dataclass(frozen=True)
+@record
 class Limits:
     """Ceilings that the caller sets below the target's."""
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from rocfuse.analysis.operands import ELEMENT_BYTES
 from rocfuse.analysis.problem import Access, Problem
 from rocfuse.analysis.tiling import Tiling, loaded
+from rocfuse.records import record
 
 
-@dataclass(frozen=True)
+@record
 class Stream:
     """One array of a kernel: the bytes of it that the kernel needs, and those that its workgroups ask for in all."""
 
@@ -18,7 +17,7 @@ class Stream:
     with_rereads: int
 
 
-@dataclass(frozen=True)
+@record
 class Traffic:
     """All arrays of a kernel. What is asked for again may come from a cache: the truth is between the two sums."""
 

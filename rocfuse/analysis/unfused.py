@@ -8,15 +8,16 @@ product in memory has the result's element type, and is served by the Infinity C
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from rocfuse.analysis.operands import ELEMENT_BYTES
 from rocfuse.analysis.problem import Access, Problem
 from rocfuse.analysis.search import rough
+from rocfuse.records import record
 from rocfuse.targets import Target
 
 
-@dataclass(frozen=True)
+@record
 class Unfused:
     """One program without fusion: its kernels, predicted cycles with launches, and bytes moved once each."""
 

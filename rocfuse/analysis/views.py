@@ -9,10 +9,11 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from rocfuse.records import record
 
 
-@dataclass(frozen=True)
+@record
 class View:
     """`element[i…] = base[offset + Σ i·stride]`, in elements of the argument."""
 

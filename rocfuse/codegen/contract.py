@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from mlir import ir
@@ -15,6 +14,7 @@ from rocfuse.codegen.elf import read_kernels
 from rocfuse.diagnostics import CompileError
 from rocfuse.fused_kernel import Array, FusedKernel
 from rocfuse.plan_attributes import from_attribute
+from rocfuse.records import record
 from rocfuse.targets import Target
 
 VERSION = 1
@@ -22,7 +22,7 @@ VERSION = 1
 ALIGNMENT_BYTES = 16
 
 
-@dataclass(frozen=True)
+@record
 class KernelFacts:
     """What the contract says of a kernel before code generation; taken from the planned form."""
 

@@ -6,16 +6,16 @@ Sources: the ELF specification and LLVM's AMDGPUUsage ("Code Object", "Kernel De
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import Any
 
 from rocfuse.diagnostics import UsageError
+from rocfuse.records import record
 
 _NOTE_AMDGPU_METADATA = 32
 _MACHINES = {0x4C: "gfx942", 0x3F: "gfx90a", 0x4F: "gfx950", 0x41: "gfx1100", 0x4E: "gfx1201"}
 
 
-@dataclass(frozen=True)
+@record
 class KernelDescriptor:
     """The 64-byte descriptor that the command processor reads."""
 
@@ -45,7 +45,7 @@ class KernelDescriptor:
         return (self.rsrc1 >> 18) & 3 != 3
 
 
-@dataclass(frozen=True)
+@record
 class Kernel:
     """One kernel of a code object."""
 
@@ -57,7 +57,7 @@ class Kernel:
     metadata: dict[str, Any]  # its entry of amdhsa.kernels
 
 
-@dataclass(frozen=True)
+@record
 class _Section:
     name: str
     kind: int

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import functools
 import re
-from dataclasses import dataclass
 
 import llvmlite.binding as binding
 from mlir import ir
 
 from rocfuse.bindings.llvm import translate_module_to_llvmir
 from rocfuse.diagnostics import CompileError
+from rocfuse.records import record
 from rocfuse.targets import Target
 
 _CALL = re.compile(r'\bcall [^@\n]*@("[^"\n]+"|[-\w.$]+)\(')
 _ready: list[bool] = []
 
 
-@dataclass(frozen=True)
+@record
 class MachineCode:
     """What the backend made of one module. The assembly is made when it is asked for."""
 

@@ -7,12 +7,11 @@ at once cover a block of the output rather than a stripe of it. The same code co
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from rocfuse.lowering import index_math as ix
+from rocfuse.records import record
 
 
-@dataclass(frozen=True)
+@record
 class Grid:
     """Tiles of the whole problem, the XCDs of the target and the rows of a group."""
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import functools
 import operator
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from rocfuse.analysis.swizzle import Swizzle
 from rocfuse.layouts import LinearMap
 from rocfuse.lowering import index_math as ix
 from rocfuse.plan_attributes import KernelPlan
+from rocfuse.records import record
 
 
-@dataclass(frozen=True)
+@record
 class Chunk:
     """Consecutive elements of one lane in an accumulator block: the first is at (m, n) of the workgroup's tile.
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from mlir import ir
 from mlir.dialects import amdgpu, arith, memref, vector
 
 from rocfuse.lowering import index_math as ix
 from rocfuse.plan_attributes import VECTOR
+from rocfuse.records import record
 
 
-@dataclass(frozen=True)
+@record
 class Resource:
     """One batch of an array: a buffer resource over its elements, with the view's sizes and strides.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import permutations
 
 from mlir import ir
@@ -11,6 +10,7 @@ from mlir import ir
 from rocfuse.analysis.contraction import ROLE_ORDER, Role, Roles
 from rocfuse.analysis.slices import Access, Index, identity, through_map
 from rocfuse.diagnostics import Refusal
+from rocfuse.records import record
 from rocfuse.transforms.combine import CONSTANT_OPERAND, Collector, Node, OperandNode, ProductNode
 from rocfuse.transforms.matching import (
     DYNAMIC,
@@ -31,7 +31,7 @@ from rocfuse.transforms.refused import Refused
 from rocfuse.transforms.views import View, memory_view, trace_operand
 
 
-@dataclass(frozen=True)
+@record
 class Gemm:
     """One product over the common loops, and the extent of its own k."""
 
@@ -41,7 +41,7 @@ class Gemm:
     location: ir.Location
 
 
-@dataclass(frozen=True)
+@record
 class Result:
     """One result: the value that the combine replaces, the reshapes after it, its dims as loops of the combine."""
 
@@ -52,7 +52,7 @@ class Result:
     kept: tuple[int, ...]  # dims of `value` that are loops; the others have extent 1
 
 
-@dataclass(frozen=True)
+@record
 class Match:
     """A function that is G products and one combine. Loops are the roles in order, k last.
 

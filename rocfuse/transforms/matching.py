@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 
 from mlir import ir
 
@@ -18,6 +17,7 @@ from rocfuse.analysis.slices import (
     through_slice,
 )
 from rocfuse.bindings.linalg import get_indexing_maps
+from rocfuse.records import record
 
 DYNAMIC = ir.ShapedType.get_dynamic_size()
 RESHAPES = ("tensor.expand_shape", "tensor.collapse_shape")
@@ -101,7 +101,7 @@ def map_of_dims(dims: Sequence[int], loops: int) -> ir.AffineMap:
     return ir.AffineMap.get(loops, 0, [ir.AffineDimExpr.get(dim) for dim in dims])
 
 
-@dataclass(frozen=True)
+@record
 class Structured:
     """A linalg op on tensors with its maps in pure form. `maps` covers inputs, then outputs."""
 
@@ -211,7 +211,7 @@ def reshape_source_access(op: ir.Operation, access: Access) -> Access | None:
     return through_collapse(access, reassociation(op), shape_of(op.operands[0]))
 
 
-@dataclass(frozen=True)
+@record
 class Slice:
     """A static tensor.extract_slice."""
 

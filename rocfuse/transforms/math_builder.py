@@ -12,16 +12,18 @@ each within 1 ulp, with denormal f32 inputs and results flushed to zero.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from mlir import ir
 from mlir.dialects import arith, math
+
+from rocfuse.records import record
 
 _AFN = "#arith.fastmath<afn>"
 _PREDICATES = {"oeq": 1, "ogt": 2, "oge": 3, "olt": 4, "ole": 5, "one": 6, "ueq": 8, "une": 13, "uno": 14}
 
 
-@dataclass(frozen=True)
+@record
 class Builder:
     """Where ops go: their location, whether they are scalars (shape None) or vectors of a shape, and in f32 or f64."""
 
@@ -54,7 +56,7 @@ class Builder:
         return value if isinstance(value, Num) else self.constant(value)
 
 
-@dataclass(frozen=True)
+@record
 class Flag:
     """An i1 value (or vector of them)."""
 
@@ -73,7 +75,7 @@ class Flag:
         return Num(build, arith.select(self.value, build.number(yes).value, build.number(no).value, loc=build.location))
 
 
-@dataclass(frozen=True)
+@record
 class Num:
     """A float value (or vector of them) with operators. Comparisons are methods named as arith.cmpf's predicates."""
 

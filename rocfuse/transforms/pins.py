@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from mlir import ir
@@ -11,10 +10,11 @@ from mlir import ir
 from rocfuse.analysis import perf_config
 from rocfuse.diagnostics import CompileError, UsageError
 from rocfuse.dialect import CONFIG
+from rocfuse.records import record
 from rocfuse.targets import Target
 
 
-@dataclass(frozen=True)
+@record
 class Source:
     """The fields of a plan that one place pins; values as `perf_config.parse` gives them."""
 
@@ -22,7 +22,7 @@ class Source:
     values: Mapping[str, Any]
 
 
-@dataclass(frozen=True)
+@record
 class Pins:
     """All sources of a kernel, the strongest first: what several of them pin is what the first of these says."""
 

@@ -22,6 +22,7 @@ from rocfuse.dialect import MULTI_GEMM, PLAN, walk
 from rocfuse.fused_kernel import FusedKernel, read_kernel
 from rocfuse.passes import Pass, PassContext, register
 from rocfuse.plan_attributes import to_attribute
+from rocfuse.records import record
 from rocfuse.targets import Target
 from rocfuse.transforms.pins import Pins, Source, source_of_attribute, source_of_line
 from rocfuse.tuning_key import kernel_key
@@ -29,7 +30,7 @@ from rocfuse.tuning_key import kernel_key
 _OPTIONS = "pass options"
 
 
-@dataclass(frozen=True)
+@record
 class Decision:
     """What was considered for a kernel, in order of preference, and the choice. `problem` is canonical."""
 

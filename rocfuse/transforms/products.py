@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from mlir import ir
 
 from rocfuse.analysis.contraction import Roles, infer_roles
 from rocfuse.analysis.slices import Access, dims_of
+from rocfuse.records import record
 from rocfuse.transforms.matching import Structured, defining_op, element_type, structured
 from rocfuse.transforms.refused import Refused
 
 FLOATS = ("f16", "bf16", "f32")
 
 
-@dataclass(frozen=True)
+@record
 class Product:
     """A sum of products `init + Σ_k A·B` as an op states it; A is its first input."""
 

@@ -13,10 +13,11 @@ from rocfuse.analysis.slices import Access, dims_of, is_projected_permutation
 from rocfuse.diagnostics import CompileError
 from rocfuse.dialect import GEMM, MULTI_GEMM, walk
 from rocfuse.passes import Pass, PassContext, register
+from rocfuse.records import record
 from rocfuse.transforms.matching import access_of_map, element_type, is_tensor, shape_of
 
 
-@dataclass(frozen=True)
+@record
 class Problem:
     """One op that breaks one constraint."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from mlir import ir
 from mlir.dialects import tensor
@@ -15,6 +14,7 @@ from rocfuse.analysis.slices import (
     loops_of_result,
     through_map,
 )
+from rocfuse.records import record
 from rocfuse.transforms.matching import (
     RESHAPES,
     defining_op,
@@ -30,7 +30,7 @@ from rocfuse.transforms.matching import (
 from rocfuse.transforms.refused import Refused
 
 
-@dataclass(frozen=True)
+@record
 class View:
     """A tensor that is memory as it stands (an argument or reshapes of one), and how it is read."""
 
