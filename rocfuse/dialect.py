@@ -16,6 +16,7 @@ GEMM = "rocfuse.gemm"
 PLAN = "rocfuse.plan"
 CONFIG = "rocfuse.config"  # a perf config, on a multi_gemm or on the function around it
 BATCH, M, N, K = "batch", "m", "n", "k"
+_FUNCTIONS = ("func.func", "gpu.func", "llvm.func")
 
 
 def dialect_path() -> Path:
@@ -107,11 +108,13 @@ def build_multi_gemm(
 def walk(module: ir.Module, *names: str) -> Iterator[ir.Operation]:
     """Every op called one of `names` in the module, outermost first; safe against changes while iterating."""
     found: list[ir.Operation] = []
+    # what is in no function is not looked for inside of one
+    shallow = all(name in (*_FUNCTIONS, "gpu.module") for name in names)
 
     def visit(op: ir.Operation) -> ir.WalkResult:
         if op.name in names:
             found.append(op)
-        return ir.WalkResult.ADVANCE
+        return ir.WalkResult.SKIP if shallow and op.name in _FUNCTIONS else ir.WalkResult.ADVANCE
 
     module.operation.walk(visit, ir.WalkOrder.PRE_ORDER)
     return iter(found)

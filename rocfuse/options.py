@@ -17,6 +17,8 @@ def parse_fields(cls: type, texts: Mapping[str, str]) -> dict[str, Any]:
 
     Raises UsageError for an unknown option or a text that is not of the field's type.
     """
+    if not texts:
+        return {}
     hints = typing.get_type_hints(cls)
     fields = {field.name.replace("_", "-"): field for field in dataclasses.fields(cls)}
     values: dict[str, Any] = {}

@@ -12,6 +12,7 @@ from rocfuse.dialect import walk
 _NE = 1  # LLVM's icmp predicates, as MLIR numbers them
 _SLT = 2
 _KERNEL = "rocdl.kernel"
+_ANNOTATION = "llvm.loop_annotation"
 # Kernels call nothing and read neither the runtime's arguments nor its queue, so it need not pass them; and no code
 # of theirs names an AGPR, so that the matrix instructions may keep their sums where the rest reads them.
 _UNUSED = (
@@ -38,37 +39,43 @@ _IDS = {
 }
 
 
-def state_unused(module: ir.Module) -> None:
-    """Give every kernel the attributes of what it does not use."""
+def state_facts(module: ir.Module) -> None:
+    """Give every kernel the attributes of what it does not use, and its loops the ends that LLVM would find."""
     for function in walk(module, "llvm.func"):
         if _KERNEL not in function.attributes:
             continue
-        known = list(ir.ArrayAttr(function.attributes["passthrough"])) if "passthrough" in function.attributes else []
         used: set[str] = set()
+        branches: list[ir.Operation] = []
 
-        def visit(op: ir.Operation, used: set[str] = used) -> ir.WalkResult:
-            used.add(op.name)
+        def visit(op: ir.Operation, used: set[str] = used, branches: list[ir.Operation] = branches) -> ir.WalkResult:
+            used.add(name := op.name)
+            if name == "llvm.br" and _ANNOTATION in op.attributes:
+                branches.append(op)
             return ir.WalkResult.ADVANCE
 
         function.walk(visit)
-        names = (*_UNUSED, *(attribute for op, attribute in _IDS.items() if op not in used))
-        facts: list[ir.Attribute] = [ir.StringAttr.get(name) for name in names]
-        facts.append(ir.ArrayAttr.get([ir.StringAttr.get(text) for text in _NO_AGPRS]))
-        function.attributes["passthrough"] = ir.ArrayAttr.get([*known, *facts])
+        _state_unused(function, used)
+        for branch in branches:
+            _finish_loop(branch)
 
 
-def finish_loops(module: ir.Module) -> None:
+def _state_unused(kernel: ir.Operation, used: set[str]) -> None:
+    known = list(ir.ArrayAttr(kernel.attributes["passthrough"])) if "passthrough" in kernel.attributes else []
+    names = (*_UNUSED, *(attribute for op, attribute in _IDS.items() if op not in used))
+    facts: list[ir.Attribute] = [ir.StringAttr.get(name) for name in names]
+    facts.append(ir.ArrayAttr.get([ir.StringAttr.get(text) for text in _NO_AGPRS]))
+    kernel.attributes["passthrough"] = ir.ArrayAttr.get([*known, *facts])
+
+
+def _finish_loop(back: ir.Operation) -> None:
     """Give the branch at a loop's end its annotation, and let a loop of known turns end at equality.
 
     Upstream carries the annotation to the branch by name only; it becomes the attribute that is translated. A counter
     that is compared for equality can be left out for an address that the loop has anyway.
     """
-    for branch in walk(module, "llvm.br"):
-        if "llvm.loop_annotation" not in branch.attributes:
-            continue
-        branch.attributes["loop_annotation"] = branch.attributes["llvm.loop_annotation"]
-        del branch.attributes["llvm.loop_annotation"]
-        _end_at_equality(branch)
+    back.attributes["loop_annotation"] = back.attributes[_ANNOTATION]
+    del back.attributes[_ANNOTATION]
+    _end_at_equality(back)
 
 
 def _end_at_equality(back: ir.Operation) -> None:

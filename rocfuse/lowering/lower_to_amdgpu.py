@@ -56,6 +56,7 @@ class _Lowering:
         self.resources: dict[ir.Value, Resource] = {}
         self.later: Lanes | None = None
         self.scalars: dict[ir.Value, ir.Value] = {}
+        self.slices: dict[ir.Value, list[ir.Value]] = {}  # of a fragment, one for each matrix instruction
         self.steps: dict[str, Callable[[ir.Operation], list[ir.Value]]] = {
             "rocfuse.global_read": self._global_read,
             "rocfuse.lds_write": self._lds_write,
@@ -256,11 +257,17 @@ class _Lowering:
         row = self.plan.instruction
         if self.plan.along == "n":
             a, b = b, a
-        element = ir.VectorType(a.type).element_type
-        kind = ir.VectorType.get([row.fragment_elements], element)
-        for first in range(0, ir.VectorType(a.type).shape[0], row.fragment_elements):
-            left, right = (
-                vector.extract_strided_slice(kind, one, [first], [row.fragment_elements], [1]) for one in (a, b)
-            )
+        for left, right in zip(self._slices(a), self._slices(b), strict=True):
             accumulator = amdgpu.mfma(row.m, row.n, row.k, left, right, accumulator)
         return [accumulator]
+
+    def _slices(self, fragment: ir.Value) -> list[ir.Value]:
+        """What each matrix instruction takes of a fragment; all that multiply it stand in one block."""
+        if fragment not in self.slices:
+            width, kind = self.plan.instruction.fragment_elements, ir.VectorType(fragment.type)
+            part = ir.VectorType.get([width], kind.element_type)
+            self.slices[fragment] = [
+                vector.extract_strided_slice(part, fragment, [first], [width], [1])
+                for first in range(0, kind.shape[0], width)
+            ]
+        return self.slices[fragment]

@@ -8,7 +8,7 @@ from mlir import ir
 
 from rocfuse.dialect import walk
 from rocfuse.lowering.hardware_math import use_hardware_math
-from rocfuse.lowering.kernel_facts import finish_loops, state_unused
+from rocfuse.lowering.kernel_facts import state_facts
 from rocfuse.passes import Pass, PassContext, register, run_upstream
 
 # Inside the gpu.module: loops to branches, addresses to arithmetic, amdgpu and gpu ops to ROCDL; then what remains.
@@ -44,5 +44,4 @@ class LowerToLlvm(Pass):
             run_upstream(op, _PIPELINE.format(chip=context.target.name))
         use_hardware_math(module)
         with module.context:
-            finish_loops(module)
-            state_unused(module)
+            state_facts(module)
