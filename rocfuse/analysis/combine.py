@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from rocfuse.analysis.copies import LDS_ACCESS_BYTES
 from rocfuse.analysis.operands import ELEMENT_BYTES, access_vector, output_direction
-from rocfuse.analysis.problem import Access, Problem
+from rocfuse.analysis.problem import Access, Problem, remembered
 from rocfuse.analysis.store_tile import Staging, stage
 from rocfuse.records import record
 from rocfuse.targets import MatrixInstruction, Target
@@ -207,6 +207,7 @@ def _staging(
     return stage(row, across, tile.wave_extent(direction), size, target)
 
 
+@remembered
 def registers(problem: Problem, block_elements: int, blocks: int) -> int:
     """32-bit registers a lane, at most: other operands, intermediates and results of one accumulator block.
 

@@ -214,7 +214,7 @@ def step(problem: Problem, plan: Plan, gemms: list[int], target: Target) -> Step
         scalar + _synchronisation(tiling.schedule, shape),
         matrix * row.cycles,
         lds * tiling.waves,
-        sum(tile_bytes(access, tiling) for access in operands),
+        sum(tile_bytes(access, tiling.tile) for access in operands),
         tiling.waves,
     )
 

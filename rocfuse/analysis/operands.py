@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 
 from rocfuse.analysis.copies import LDS_ACCESS_BYTES
-from rocfuse.analysis.problem import Access, Problem
+from rocfuse.analysis.problem import Access, Problem, remembered
 from rocfuse.analysis.views import vector_elements
 from rocfuse.records import record
 
@@ -22,6 +21,7 @@ def contiguous(problem: Problem, access: Access) -> str:
     return "row" if access.stride(row) == 1 else "k"
 
 
+@remembered
 def output_direction(problem: Problem) -> str:
     """Along which of m and n a lane's consecutive results are stored: what is contiguous in the first output."""
     m, n = problem.dims("m")[0], problem.dims("n")[0]
@@ -50,7 +50,7 @@ class Load:
     vector: int
 
 
-@lru_cache(maxsize=64)
+@remembered
 def operand_loads(problem: Problem) -> tuple[Load, ...]:
     """The load of each distinct operand, whatever the tile.
 

@@ -11,9 +11,13 @@ import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from rocfuse.records import record
+
+Ask = ParamSpec("Ask")
+Answer = TypeVar("Answer")
 
 
 @record
@@ -48,6 +52,11 @@ class Problem:
     extras: tuple[Access, ...]
     outputs: tuple[Access, ...]
     k_roles: tuple[str, ...] = ()  # by GEMM; empty: "k" for all
+
+    @cached_property
+    def remembered(self) -> dict[tuple[object, ...], Any]:
+        """What functions that are `remembered` said of this problem."""
+        return {}
 
     @property
     def gemms(self) -> int:
@@ -118,6 +127,22 @@ class Problem:
             for index, access in enumerate(distinct):
                 names.setdefault(access, letter if len(distinct) == 1 else f"{letter}{index}")
         return tuple(names[access] for access in self.operands)
+
+
+def remembered(function: Callable[Concatenate[Problem, Ask], Answer]) -> Callable[Concatenate[Problem, Ask], Answer]:
+    """Keep with a problem what `function` says of it: candidates of one search share most of their parts."""
+    name = f"{function.__module__}.{function.__qualname__}"
+
+    @wraps(function)
+    def ask(problem: Problem, /, *arguments: Ask.args, **named: Ask.kwargs) -> Answer:
+        key = (name, *arguments, *named.items())
+        known = problem.remembered
+        if key not in known:
+            known[key] = function(problem, *arguments, **named)
+        answer: Answer = known[key]
+        return answer
+
+    return ask
 
 
 def canonical(problem: Problem) -> Problem:

@@ -9,8 +9,8 @@ from rocfuse.analysis.combine import Combine, OutputTile, Room, plan_combine
 from rocfuse.analysis.combine import registers as combine_registers
 from rocfuse.analysis.copies import LDS_ACCESS_BYTES, Copy, Dealing, Tile, plan_copies
 from rocfuse.analysis.lds import LdsAccount, account, with_combine
-from rocfuse.analysis.operands import ELEMENT_BYTES, Load, operand_loads, output_direction
-from rocfuse.analysis.problem import Access, Problem
+from rocfuse.analysis.operands import ELEMENT_BYTES, operand_loads, output_direction
+from rocfuse.analysis.problem import Access, Problem, remembered
 from rocfuse.analysis.registers import (
     OVERHEAD_REGISTERS,
     RegisterNeed,
@@ -46,6 +46,11 @@ class Tiling:
     schedule: str = "interleaved"
     loop_form: str = "fused"
     split_k: int = 1  # workgroups that share the K of one tile
+
+    @property
+    def tile(self) -> tuple[int, int, int]:
+        """M, the N of each GEMM, K."""
+        return self.tile_m, self.tile_n, self.tile_k
 
     @property
     def waves(self) -> int:
@@ -111,9 +116,7 @@ def check(problem: Problem, tiling: Tiling, target: Target, limits: Limits | Non
     for reason in _shape_reasons(problem, tiling, row, target):
         return Rejected(tiling, reason)
     operands, names = problem.operands, problem.operand_names
-    loads = operand_loads(problem)
-    tiles = [_tile(tiling, *one) for one in zip(operands, names, loads, strict=True)]
-    dealing = plan_copies(tiles, tiling.tile_k, tiling.waves, target.wave_lanes)
+    dealing = _dealing(problem, tiling.tile, tiling.waves, tiling.loop_form, target.wave_lanes)
     if isinstance(dealing, str):
         return Rejected(tiling, dealing)
     registers = _registers(problem, tiling, row, dealing, target)
@@ -181,30 +184,33 @@ def _budget_reasons(
 
 def account_of(problem: Problem, tiling: Tiling, target: Target) -> LdsAccount:
     """The LDS that every distinct operand needs together in the K loop, whether it fits or not."""
-    return account(_tiles(problem, tiling), tiling.stages, target.lds_granule_bytes)
+    return _account(problem, tiling.tile, tiling.stages, tiling.loop_form, target.lds_granule_bytes)
 
 
-def _tiles(problem: Problem, tiling: Tiling) -> list[tuple[str, int]]:
-    """(name, bytes) of each LDS tile: one a distinct operand, or one A and one B that loops in sequence share."""
+@remembered
+def _account(
+    problem: Problem, tile: tuple[int, int, int], stages: int, loop_form: str, granule_bytes: int
+) -> LdsAccount:
+    # one tile a distinct operand, or one A and one B that loops in sequence share
     sizes: dict[str, int] = {}
-    for access, name in zip(problem.operands, buffer_names(problem, tiling), strict=True):
-        sizes[name] = max(sizes.get(name, 0), tile_bytes(access, tiling))
-    return list(sizes.items())
+    for access, name in zip(problem.operands, buffer_names(problem, loop_form), strict=True):
+        sizes[name] = max(sizes.get(name, 0), tile_bytes(access, tile))
+    return account(list(sizes.items()), stages, granule_bytes)
 
 
-def tile_bytes(access: Access, tiling: Tiling) -> int:
+def tile_bytes(access: Access, tile: tuple[int, int, int]) -> int:
     """Bytes of an operand's tile, in one stage."""
-    return _rows(access, tiling) * tiling.tile_k * ELEMENT_BYTES[access.element_type]
+    return _rows(access, tile) * tile[2] * ELEMENT_BYTES[access.element_type]
 
 
-def loaded(problem: Problem, tiling: Tiling) -> tuple[Access, ...]:
+def loaded(problem: Problem, loop_form: str) -> tuple[Access, ...]:
     """What a K step of every GEMM brings into LDS: loops in sequence load a shared operand again."""
-    return problem.operands if tiling.loop_form == "fused" else problem.a + problem.b
+    return problem.operands if loop_form == "fused" else problem.a + problem.b
 
 
-def buffer_names(problem: Problem, tiling: Tiling) -> tuple[str, ...]:
+def buffer_names(problem: Problem, loop_form: str) -> tuple[str, ...]:
     """The LDS tile that each distinct operand uses."""
-    if tiling.loop_form == "sequential":
+    if loop_form == "sequential":
         return tuple(access.role.upper() for access in problem.operands)
     return problem.operand_names
 
@@ -215,16 +221,21 @@ def workgroups(problem: Problem, tiling: Tiling) -> int:
     return rows * columns * problem.size("batch")
 
 
-def _rows(access: Access, tiling: Tiling) -> int:
-    return tiling.tile_m if access.role == "a" else tiling.tile_n
+def _rows(access: Access, tile: tuple[int, int, int]) -> int:
+    return tile[0] if access.role == "a" else tile[1]
 
 
-def _tile(tiling: Tiling, access: Access, name: str, load: Load) -> Tile:
-    # loops in sequence bring in one B at a time
-    own = name if tiling.loop_form == "sequential" else ""
-    kind = (access.role, access.element_type, access.strides, load, own)
-    size = ELEMENT_BYTES[access.element_type]
-    return Tile(name, _rows(access, tiling), load.along, load.vector, size, kind)
+@remembered
+def _dealing(
+    problem: Problem, tile: tuple[int, int, int], waves: int, loop_form: str, wave_lanes: int
+) -> Dealing | str:
+    tiles = []
+    for access, name, load in zip(problem.operands, problem.operand_names, operand_loads(problem), strict=True):
+        own = name if loop_form == "sequential" else ""  # loops in sequence bring in one B at a time
+        kind = (access.role, access.element_type, access.strides, load, own)
+        size = ELEMENT_BYTES[access.element_type]
+        tiles.append(Tile(name, _rows(access, tile), load.along, load.vector, size, kind))
+    return plan_copies(tiles, tile[2], waves, wave_lanes)
 
 
 def _shape_reasons(problem: Problem, tiling: Tiling, row: MatrixInstruction, target: Target) -> Iterator[str]:
@@ -280,7 +291,7 @@ def _matrix_instructions(problem: Problem, tiling: Tiling, row: MatrixInstructio
 def swizzles(plan: Plan, target: Target) -> tuple[Swizzle, ...]:
     """The layout of every operand's tile; only for the plan that is chosen, as the search takes time."""
     return tuple(
-        operand_swizzle(copy, _rows(access, plan.tiling), plan.tiling, plan.instruction, target)
+        operand_swizzle(copy, _rows(access, plan.tiling.tile), plan.tiling, plan.instruction, target)
         for access, copy in zip(plan.operands, plan.copies, strict=True)
     )
 

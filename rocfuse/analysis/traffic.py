@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rocfuse.analysis.operands import ELEMENT_BYTES
-from rocfuse.analysis.problem import Access, Problem
+from rocfuse.analysis.problem import Access, Problem, remembered
 from rocfuse.analysis.tiling import Tiling, loaded
 from rocfuse.records import record
 
@@ -47,18 +47,24 @@ class Traffic:
 
 def traffic(problem: Problem, tiling: Tiling) -> Traffic:
     """The traffic of a canonical problem; operands by name, then what else the combine reads, then the results."""
+    return _traffic(problem, (tiling.tile_m, tiling.tile_n), tiling.loop_form)
+
+
+@remembered
+def _traffic(problem: Problem, tile: tuple[int, int], loop_form: str) -> Traffic:
+    brought = loaded(problem, loop_form)
     streams = [
-        _stream(name, problem, access, tiling, loaded(problem, tiling).count(access))
+        _stream(name, problem, access, tile, brought.count(access))
         for name, access in zip(problem.operand_names, problem.operands, strict=True)
     ]
     for prefix, accesses in (("combine", problem.extras), ("result", problem.outputs)):
         distinct = tuple(dict.fromkeys(accesses))
         names = [prefix if len(distinct) == 1 else f"{prefix}{index}" for index in range(len(distinct))]
-        streams += [_stream(name, problem, one, tiling) for name, one in zip(names, distinct, strict=True)]
+        streams += [_stream(name, problem, one, tile) for name, one in zip(names, distinct, strict=True)]
     return Traffic(tuple(streams), 2 * problem.multiplications)
 
 
-def _stream(name: str, problem: Problem, access: Access, tiling: Tiling, again: int = 1) -> Stream:
+def _stream(name: str, problem: Problem, access: Access, tile: tuple[int, int], again: int = 1) -> Stream:
     """Elements along the dims that index the array; a tile of any other dim asks for them again."""
     elements = 1
     for role, size, stride in zip(problem.roles, problem.sizes, access.strides, strict=True):
@@ -67,6 +73,6 @@ def _stream(name: str, problem: Problem, access: Access, tiling: Tiling, again: 
         elif role == "batch":
             again *= size
         elif role in ("m", "n"):
-            again *= -(-size // (tiling.tile_m if role == "m" else tiling.tile_n))
+            again *= -(-size // tile[role == "n"])
     once = elements * ELEMENT_BYTES[access.element_type]
     return Stream(name, once, once * again)

@@ -229,7 +229,7 @@ def plan_attribute(plan: Plan, problem: Problem, target: Target) -> ir.DictAttr:
         }
         for name, buffer, access, copy, swizzle in zip(
             plan.names,
-            tilings.buffer_names(problem, tiling),
+            tilings.buffer_names(problem, tiling.loop_form),
             plan.operands,
             plan.copies,
             tilings.swizzles(plan, target),
