@@ -16,6 +16,12 @@ GEMM = "rocfuse.gemm"
 PLAN = "rocfuse.plan"
 CONFIG = "rocfuse.config"  # a perf config, on a multi_gemm or on the function around it
 BATCH, M, N, K = "batch", "m", "n", "k"
+# dialects of ops that Python code builds; the parser and upstream passes load what they meet and make. Canonicalization
+# looks at the patterns of every dialect that is loaded.
+_BUILT = (
+    *("affine", "amdgpu", "arith", "cf", "func", "gpu", "irdl", "linalg", "llvm", "math", "memref", "rocdl", "scf"),
+    *("tensor", "ub", "vector"),
+)
 _FUNCTIONS = ("func.func", "gpu.func", "llvm.func")
 
 
@@ -28,7 +34,9 @@ def dialect_path() -> Path:
 
 def create_context() -> ir.Context:
     """A context that knows the upstream dialects and rocfuse's."""
-    context = ir.Context()
+    context = ir.Context(load_on_create_dialects=[])
+    for name in _BUILT:
+        context.get_dialect_descriptor(name)  # loads it
     context.enable_multithreading(False)  # threads cost more than they bring to a kernel
     with context, ir.Location.unknown():
         irdl.load_dialects(ir.Module.parse(dialect_path().read_text()))
