@@ -10,6 +10,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
+from typing import NoReturn
 
 _SIZE = 4096
 
@@ -28,6 +29,16 @@ class Stage:
     def get(self) -> str:
         """The stage that was entered last, or an empty string."""
         return bytes(self._memory).split(b"\0", 1)[0].decode(errors="replace")
+
+
+def leave(code: int) -> NoReturn:
+    """End the process once its output is out, without taking the interpreter apart, which frees what ends anyway."""
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:
+        code = code or 1
+    os._exit(code)
 
 
 def run_guarded(work: Callable[[Stage], int], hint: Callable[[str], str] = lambda stage: "") -> int:

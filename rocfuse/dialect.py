@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mlir import ir
-from mlir.dialects import irdl, vector
+from mlir._mlir_libs._mlirDialectsIRDL import load_dialects
+from mlir.dialects import vector
 
 import rocfuse.bindings  # noqa: F401  (before any op is looked at)
 from rocfuse.records import record
@@ -39,7 +40,7 @@ def create_context() -> ir.Context:
         context.get_dialect_descriptor(name)  # loads it
     context.enable_multithreading(False)  # threads cost more than they bring to a kernel
     with context, ir.Location.unknown():
-        irdl.load_dialects(ir.Module.parse(dialect_path().read_text()))
+        load_dialects(ir.Module.parse(dialect_path().read_text()))
     return context
 
 

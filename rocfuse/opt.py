@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from rocfuse.crash import Stage, run_guarded
+from rocfuse.crash import Stage, leave, run_guarded
 from rocfuse.diagnostics import CompileError, RocfuseError, UsageError
 from rocfuse.files import write_all_atomically, write_stdout
 from rocfuse.observe import Observer, Reproducer, Timing
@@ -295,4 +295,4 @@ def _leave_out_numpy() -> None:
 
 if __name__ == "__main__":
     gc.disable()  # a process of one compilation: the collector takes 5 % of it and frees next to nothing
-    sys.exit(main())
+    leave(main())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-
 from mlir import ir
 
 from rocfuse.analysis.operands import ELEMENT_BYTES, access_vector, contiguous, row_dim
@@ -28,6 +26,8 @@ def kernel_key(kernel: FusedKernel, target: Target) -> str:
     arrays = [f"{name}={_access(access)}x{_widest(problem, access)}" for access, name in names.items()]
     arrays += [f"in{at}={_access(access)}" for at, access in enumerate(problem.extras)]
     arrays += [f"out{at}={_access(access)}" for at, access in enumerate(problem.outputs)]
+    import hashlib  # with a tuning db only: it loads a library for cryptography
+
     digest = hashlib.sha256(combine_text(kernel).encode()).hexdigest()[:16]
     return " ".join([target.name, *dims, *products, *arrays, f"combine={digest}"])
 

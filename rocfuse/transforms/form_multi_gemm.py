@@ -97,19 +97,13 @@ def _combine(found: Match, products: list[ir.Value]) -> list[ir.Value]:
         shape = [found.extents[dim] for dim in result.dims]
         inits.append(tensor.EmptyOp(shape, element_type(result.value)).result)
         maps.append(map_of_dims(result.dims, loops))
-    op = linalg.GenericOp(
-        [one.type for one in inits],
-        inputs,
-        inits,
-        ir.ArrayAttr.get([ir.AffineMapAttr.get(one) for one in maps]),
-        ir.ArrayAttr.get([parallel] * loops),
-    )
+    op = linalg.generic(inputs, inits, maps, [parallel] * loops)
     types = [element_type(value) for value in (*inputs, *inits)]
-    block = op.operation.regions[0].blocks.append(*types, arg_locs=[found.location] * len(types))
+    block = op.regions[0].blocks.append(*types, arg_locs=[found.location] * len(types))
     with ir.InsertionPoint(block):
         emitter = Emitter(list(block.arguments))
-        linalg.YieldOp([emitter.value(result.node) for result in found.results])
-    return list(op.operation.results)
+        linalg.yield_([emitter.value(result.node) for result in found.results])
+    return list(op.results)
 
 
 def _return(found: Match, values: list[ir.Value]) -> None:
