@@ -79,6 +79,9 @@ irdl.dialect @rocfuse {
   // Steps before this stay before steps after it.
   irdl.operation @keep_order {}
 
+  // Loads from memory and LDS writes before this stay before those after it.
+  irdl.operation @keep_copies {}
+
   // The K range before this has finished with its LDS tiles.
   irdl.operation @begin_range {}
 

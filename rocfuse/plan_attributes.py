@@ -48,6 +48,7 @@ class KernelPlan:
     stagings: tuple[Staging | None, ...]  # by output: a wave's scratch; None: lanes store what they hold
     buffers: tuple[Buffer, ...]
     stages: int
+    fill: int  # tiles on their way to LDS at once before a K loop
     schedule: str
     group_m: int
     loop_form: str
@@ -159,6 +160,7 @@ def read_plan(attribute: ir.DictAttr, target: Target) -> KernelPlan:
         tuple(stagings),
         tuple(buffers),
         values["stages"],
+        values["fill"],
         values["schedule"],
         values["group_m"],
         values["loop_form"],

@@ -180,6 +180,7 @@ def _registers(plan: Plan, target: Target) -> Report:
         "accumulators": need.accumulators,
         "fragments": need.fragments,
         "copies": need.copies,
+        "addresses": need.addresses,
         "combine": need.combine,
         "overhead": need.overhead,
         "total": need.total,

@@ -20,7 +20,7 @@ from rocfuse.transforms.plan_kernels import Decision, plan_attribute
 _WIDTH, _MARGIN = 1080, 20
 _LDS_LEFT, _LDS_HEIGHT = 150, 300
 _TILE = 480  # pixels of the longer side of the workgroup's tile, and of the enlarged block
-_LOOP_PARTS = (("fragments", "#66ccee"), ("copies", "#ccbb44"))
+_LOOP_PARTS = (("fragments", "#66ccee"), ("copies", "#ccbb44"), ("addresses", "#aa3377"))
 _OPERANDS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377")
 _USES = {"write": "written", "read": "read", "both": "read and written", "idle": "not accessed"}
 

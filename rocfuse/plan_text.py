@@ -82,9 +82,9 @@ def _combine_lines(combine: Report) -> Iterator[str]:
 
 
 def _register_lines(registers: Report, have: Report) -> Iterator[str]:
-    parts = ("accumulators", "fragments", "copies", "combine", "overhead", "total")
+    parts = ("accumulators", "fragments", "copies", "addresses", "combine", "overhead", "total")
     yield from _table(["registers", "a lane"], [[name, registers[name]] for name in parts])
-    yield "fragments and copies are dead in the combine: the total has them or it, whichever is more"
+    yield "fragments, copies and addresses are dead in the combine: the total has them or it, whichever is more"
     yield f"budget {registers['budget']} a wave, limit {registers['limit']} for this workgroup"
     yield ""
     by = {name: have[f"workgroups_by_{name}"] for name in ("registers", "lds", "waves")}

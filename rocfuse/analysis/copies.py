@@ -37,6 +37,11 @@ class Copy:
         """Loads and LDS writes of a thread."""
         return self.parts * (self.loads + self.unit_rows)
 
+    @property
+    def registers(self) -> int:
+        """Registers of a thread that hold its units, of 16-bit elements: one that is loaded alone takes a whole."""
+        return -(-self.parts * self.unit_rows * self.unit_k // min(self.vector, 2))
+
     def fields(self, rows: int, tile_k: int) -> tuple[Field, ...]:
         """How the bits of a unit's number make its (row, k), lowest first."""
         row_bits, k_bits = _log2(rows // self.unit_rows), _log2(tile_k // self.unit_k)
@@ -85,12 +90,6 @@ class Dealing:
 
     copies: tuple[Copy, ...]
     groups: tuple[tuple[int, ...], ...]
-
-    @property
-    def elements(self) -> int:
-        """Elements that a thread holds on their way to LDS."""
-        copies = [self.copies[group[0]] for group in self.groups]
-        return sum(copy.parts * copy.unit_rows * copy.unit_k for copy in copies)
 
 
 def plan_copies(tiles: Sequence[Tile], tile_k: int, waves: int, wave_lanes: int) -> Dealing | str:

@@ -5,29 +5,35 @@ from __future__ import annotations
 from rocfuse.records import record
 from rocfuse.targets import Target
 
-# Addresses, buffer resources' vector parts and loop bookkeeping: what kernels of this shape were seen to need beside
-# accumulators, fragments and prefetched data.
-OVERHEAD_REGISTERS = 40
+# Lane numbers, loop bookkeeping and the gaps that LLVM's allocator leaves between vectors: what kernels were seen to
+# take beside what is counted.
+OVERHEAD_REGISTERS = 18
 
 
 @record
 class RegisterNeed:
     """32-bit registers a lane, by purpose.
 
-    `combine` is what the combine needs beside the accumulators. Fragments and copies are dead by then, so it takes
-    their place.
+    `addresses` are those of the loop's accesses. `combine` is what the combine needs beside the accumulators:
+    fragments, copies and their addresses are dead by then, so it takes their place.
     """
 
     accumulators: int
     fragments: int
     copies: int
+    addresses: int = 0
     combine: int = 0
     overhead: int = OVERHEAD_REGISTERS
 
     @property
     def total(self) -> int:
         """As many as are alive at once: in the loop or in the combine, whichever needs more."""
-        return self.accumulators + max(self.fragments + self.copies, self.combine) + self.overhead
+        return self.accumulators + max(self.loop, self.combine) + self.overhead
+
+    @property
+    def loop(self) -> int:
+        """What the K loop has beside accumulators and overhead."""
+        return self.fragments + self.copies + self.addresses
 
 
 # What code generation may need beyond the estimate before it spills or copies to accumulation registers.

@@ -6,7 +6,7 @@ A pipelined loop iteration multiplies tile i while it brings in later tiles. Its
 - `fragment` (k slice, number): LDS reads of tile i; slice `slices` is the first slice of tile i + 1;
 - `write` number: a unit of a later tile goes from registers to LDS; `read` number: the unit after it is loaded;
 - `barrier`, and `wait_lds` and `wait_memory` with how many accesses may still be outstanding;
-- `set_priority` with the wave's priority.
+- `set_priority` with the wave's priority; `keep_copies`: no write moves down behind it, no read up before it.
 
 `check` states what every order must keep, whoever made it.
 """
@@ -85,7 +85,8 @@ def prefetched(shape: Shape, *, write: bool, read: bool, following: bool) -> tup
         if last and write:
             order += [Slot("barrier")] if shape.stages == 1 else []
             order += [Slot("write", number=i) for i in range(shape.writes)]
-            order += [Slot("read", number=i) for i in range(shape.writes)] if read else []
+            # a load that the scheduler moved up would need registers that hold a unit yet
+            order += [Slot("keep_copies"), *(Slot("read", number=i) for i in range(shape.writes))] if read else []
         order += [Slot("mma", s, i) for i in range(shape.mmas)]
     if following:
         if write or shape.stages > 1:

@@ -11,8 +11,8 @@ from rocfuse.analysis.copies import LDS_ACCESS_BYTES, Copy, Dealing, Tile, plan_
 from rocfuse.analysis.lds import LdsAccount, account, with_combine
 from rocfuse.analysis.operands import ELEMENT_BYTES, operand_loads, output_direction
 from rocfuse.analysis.problem import Access, Problem, remembered
+from rocfuse.analysis.register_need import loop_need
 from rocfuse.analysis.registers import (
-    OVERHEAD_REGISTERS,
     RegisterNeed,
     budget,
     most_at_occupancy,
@@ -76,6 +76,7 @@ class Plan:
     lds: LdsAccount
     registers: RegisterNeed
     register_budget: int
+    fill: int  # tiles on their way to LDS at once before a K loop
     group_m: int = 1  # rows of tiles in a group of the grid
 
     @property
@@ -120,6 +121,7 @@ def check(problem: Problem, tiling: Tiling, target: Target, limits: Limits | Non
     if isinstance(dealing, str):
         return Rejected(tiling, dealing)
     registers = _registers(problem, tiling, row, dealing, target)
+    fill = _fill(problem, tiling, registers, dealing)
     lds = account_of(problem, tiling, target)
     for rejected in _budget_reasons(tiling, lds, registers.total, target, limits):
         return rejected
@@ -129,7 +131,7 @@ def check(problem: Problem, tiling: Tiling, target: Target, limits: Limits | Non
     have = budget(target, registers.total, lds.allocated_bytes, tiling.waves)
     if limits.registers is not None:
         have = min(have, limits.registers)
-    return Plan(tiling, row, operands, names, dealing, chosen, lds, registers, have)
+    return Plan(tiling, row, operands, names, dealing, chosen, lds, registers, have, fill)
 
 
 def _combine(
@@ -151,7 +153,7 @@ def _combine(
     if limits.registers is not None:
         have, ceiling = min(have, limits.registers), min(ceiling, limits.registers)
     free = have - registers.accumulators - registers.overhead
-    held = ceiling - registers.accumulators - registers.overhead - registers.fragments - registers.copies
+    held = ceiling - registers.accumulators - registers.overhead - registers.loop
     room = Room(loop.bytes, most, held, free)
     return plan_combine(problem, tile, row, target, room, registers.combine)
 
@@ -323,25 +325,29 @@ def _registers(
     problem: Problem, tiling: Tiling, row: MatrixInstruction, dealing: Dealing, target: Target
 ) -> RegisterNeed:
     lanes = tiling.waves * target.wave_lanes
-    accumulators = problem.gemms * tiling.tile_m * tiling.tile_n // lanes
     blocks_m, blocks_n = tiling.tile_m // tiling.waves_m // row.m, tiling.tile_n // tiling.waves_n // row.n
-    # a pipelined loop reads the fragments of the next k slice while it multiplies this one
-    slices = 1 if tiling.schedule == "plain" else 2
     together = problem.gemms if tiling.loop_form == "fused" else 1
-    fragments = slices * (blocks_m + together * blocks_n) * LDS_ACCESS_BYTES // 4
-    moved = dealing.elements * 2 // 4
-    if together == 1 and problem.gemms > 1:
-        moved = 2 * moved // len(dealing.copies)
     along = blocks_n if output_direction(problem) == "n" else blocks_m
-    overhead = OVERHEAD_REGISTERS + _schedule_registers(tiling, dealing)
-    combined = combine_registers(problem, row.accumulator_elements, along)
-    return RegisterNeed(accumulators, fragments, moved, combined, overhead)
+    return loop_need(
+        accumulators=problem.gemms * tiling.tile_m * tiling.tile_n // lanes,
+        slice_registers=(blocks_m + together * blocks_n) * LDS_ACCESS_BYTES // 4,
+        slices=tiling.tile_k // k_slice(row, 2),
+        copies=_brought_in(problem, tiling, dealing),
+        tiles=-(-max(problem.k_sizes) // tiling.tile_k),
+        schedule=tiling.schedule,
+        combine=combine_registers(problem, row.accumulator_elements, along),
+    )
 
 
-def _schedule_registers(tiling: Tiling, dealing: Dealing) -> int:
-    """What LLVM's own order of the loop (iglp) was seen to take beyond the overhead.
+def _brought_in(problem: Problem, tiling: Tiling, dealing: Dealing) -> list[Copy]:
+    """What a thread copies of one K tile: of loops in sequence the largest A and the largest B."""
+    if tiling.loop_form == "fused":
+        return [dealing.copies[group[0]] for group in dealing.groups]
+    copies = list(zip((access.role for access in problem.operands), dealing.copies, strict=True))
+    return [max((one for role, one in copies if role == side), key=lambda one: one.registers) for side in ("a", "b")]
 
-    So it is where units are transposed on their way to LDS: their gathers move between the matrix work.
-    """
-    transposed = any(copy.along == "row" for copy in dealing.copies)
-    return 12 if tiling.schedule == "iglp" and transposed else 0
+
+def _fill(problem: Problem, tiling: Tiling, registers: RegisterNeed, dealing: Dealing) -> int:
+    """Tiles that may be on their way at once before a loop: as many as in the registers of that loop find room."""
+    free = registers.accumulators // (problem.gemms if tiling.loop_form == "sequential" else 1) + registers.fragments
+    return 1 + free // sum(copy.registers for copy in _brought_in(problem, tiling, dealing))

@@ -21,6 +21,8 @@ from rocfuse.passes import Pass, PassContext, register
 from rocfuse.plan_attributes import KernelPlan, read_plan
 
 _Made = TypeVar("_Made")
+# what may pass a scheduling barrier, as llvm.amdgcn.sched.barrier counts it
+_ALU, _DS_READ = 0x1 | 0x2 | 0x4 | 0x8, 0x100
 
 
 @register
@@ -65,6 +67,7 @@ class _Lowering:
             "rocfuse.wait_lds": self._wait_lds,
             "rocfuse.wait_memory": self._wait_memory,
             "rocfuse.keep_order": self._keep_order,
+            "rocfuse.keep_copies": self._keep_copies,
             "rocfuse.begin_range": self._begin_range,
             "rocfuse.phase_shift": self._phase_shift,
             "rocfuse.set_priority": self._set_priority,
@@ -215,6 +218,10 @@ class _Lowering:
 
     def _keep_order(self, op: ir.Operation) -> list[ir.Value]:
         rocdl.sched_barrier(0)
+        return []
+
+    def _keep_copies(self, op: ir.Operation) -> list[ir.Value]:
+        rocdl.sched_barrier(_ALU | _DS_READ)
         return []
 
     def _begin_range(self, op: ir.Operation) -> list[ir.Value]:

@@ -98,6 +98,8 @@ class _Pipeline:
         self.shape = Shape(count, self.per_slice, len(self.fragments[0]), len(self.writes), plan.stages)
         self.total = tiles.whole + (1 if tiles.tail else 0)
         self.buffers = self._stage_buffers()
+        # schedules that say where each step stands; the backend orders the steps of a tile in the others
+        self.ordered = plan.schedule in ("interleaved", "ping-pong")
 
     def run(self) -> None:
         first = self.tiles.loop or self.tiles.tail[0]
@@ -140,6 +142,8 @@ class _Pipeline:
         distance, stages = self.shape.distance, self.plan.stages
         for tile in range(min(distance, self.total)):
             self._write_all(self._read_all(self._k(tile), tile), tile)
+            if (tile + 1) % self.plan.fill == 0:  # the backend would have the loads of all tiles in flight
+                action("keep_order")
         units = self._read_all(self._k(distance), distance) if distance < self.total else []
         action("barrier")
         shifted = self.plan.schedule == "ping-pong"
@@ -188,6 +192,8 @@ class _Pipeline:
         emission = _Tile(self, state, stage, k, tile + distance + 1)
         for slot in order:
             emission.emit(slot, inside)
+        if not self.ordered:  # the backend would begin the next tile before this one's registers are free
+            action("keep_order")
         following_fragments = emission.fragments.get(self.shape.slices, [])
         return _State(emission.accumulators, following_fragments, emission.units if read else [])
 
@@ -268,13 +274,13 @@ class _Tile:
         elif slot.kind == "read":
             masked = 0 if inside else pipeline.masked(self.loaded)
             self.units[slot.number] = pipeline.clone_read(pipeline.reads[slot.number], self.k, masked)
-        elif slot.kind == "barrier":
-            action("barrier")
+        elif slot.kind in ("barrier", "keep_copies"):
+            action(slot.kind)
         elif slot.kind == "set_priority":
             action("set_priority", level=slot.count)
         else:
             action(slot.kind, outstanding=slot.count)
-        if pipeline.plan.schedule in ("interleaved", "ping-pong"):
+        if pipeline.ordered:
             action("keep_order")
 
     def _fragment(self, value: ir.Value) -> ir.Value:

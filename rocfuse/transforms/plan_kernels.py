@@ -250,6 +250,7 @@ def plan_attribute(plan: Plan, problem: Problem, target: Target) -> ir.DictAttr:
         "contiguous": operands.output_direction(problem),
         "grid": tilings.workgroups(problem, tiling),
         "copies": copies,
+        "fill": plan.fill,
         "copied_together": [[plan.names[i] for i in group] for group in plan.dealing.groups if len(group) > 1],
         "combine": {
             "operands": [

@@ -96,7 +96,8 @@ def staged(code: CodeObject) -> list[str]:
 def test_each_byte_is_moved_once_and_wide(matrix_op: str, element: str) -> None:
     m, n, k = 128, 128, 64
     text = program(m, n, extras=("row", "full", "column", "one"), element=element)
-    code, result = executed(text, TILE | {"matrix-op": matrix_op})
+    # LDS of this tile leaves registers for what comes through it without a wave less on a SIMD
+    code, result = executed(text, TILE | {"tile-k": 64, "matrix-op": matrix_op})
     assert stores(code) == {"buffer_store_dwordx4"}
     assert "buffer_load_dwordx2" not in code.isa
     assert staged(code) == ["extra0", "extra2", "extra3", "result0"]

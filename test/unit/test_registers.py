@@ -90,12 +90,12 @@ def test_the_budget_covers_the_need_and_keeps_the_occupancy(need, waves):
 
 
 def test_a_need_is_the_sum_of_its_purposes():
-    assert RegisterNeed(128, 32, 24, overhead=16).total == 200
+    assert RegisterNeed(128, 32, 20, 4, overhead=16).total == 200
 
 
 @pytest.mark.parametrize(("combine", "total"), [(0, 200), (56, 200), (57, 201), (100, 244)])
 def test_the_combine_takes_the_place_of_fragments_and_copies(combine, total):
-    assert RegisterNeed(128, 32, 24, combine, overhead=16).total == total
+    assert RegisterNeed(128, 32, 20, 4, combine, overhead=16).total == total
 
 
 @pytest.mark.parametrize("need", range(48, 513, 16))

@@ -228,3 +228,25 @@ def test_the_combine_makes_no_plan_not_fit(extras):
         found = tilings.check(one, tiling, GFX942, Limits(lds_bytes=loop.bytes, registers=loop_need))
         assert isinstance(found, Plan), found.reason
         assert found.lds.bytes == loop.bytes and found.registers.total <= loop_need
+
+
+@pytest.mark.parametrize(
+    ("tiling", "fill"),
+    [
+        (Tiling(128, 64, 64, 2, 2, "32x32x8"), 4),  # 64 accumulators and 32 of fragments: room for 32 of copies thrice
+        (Tiling(16, 16, 64, 1, 1, "16x16x16", 3), 2),  # 8 and 24: room for 24 once
+        (Tiling(16, 16, 64, 1, 1, "16x16x16", 3, loop_form="sequential"), 2),  # 4 and 16: room for 16 once
+    ],
+)
+def test_what_is_brought_in_before_the_loop_fits_into_the_registers_of_the_loop(tiling, fill):
+    plan = tilings.check(LARGE, tiling, GFX942)
+    assert isinstance(plan, Plan) and plan.fill == fill
+    need, units = plan.registers, sum(plan.copies[group[0]].registers for group in plan.dealing.groups)
+    assert (fill - 1) * units <= need.accumulators + need.fragments
+
+
+def test_an_element_that_is_loaded_alone_takes_a_register():
+    odd, even = (tilings.check(gemms(256, 256, k), Tiling(64, 64, 32, 2, 2, "32x32x8"), GFX942) for k in (777, 1024))
+    assert isinstance(odd, Plan) and isinstance(even, Plan)
+    assert all(copy.vector == 1 for copy in odd.copies if copy.along == "k")
+    assert odd.registers.copies > even.registers.copies
