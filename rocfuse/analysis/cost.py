@@ -116,8 +116,9 @@ class Cost:
 def cost(problem: Problem, plan: Plan, target: Target) -> Cost:
     """What a plan takes.
 
-    A compute unit runs its workgroups in batches of as many as fit; nothing overlaps between a batch's prologue, loop
-    and combine. Memory moves at peak rates beside it.
+    A compute unit runs its workgroups in as few batches as fit, all of a size: another workgroup starts where one ends,
+    so that room for one more is never worse. Nothing overlaps between a batch's prologue, loop and combine. Memory
+    moves at peak rates beside it.
     """
     tiling = plan.tiling
     held = occupancy(target, plan.register_budget, plan.lds.allocated_bytes, tiling.waves).workgroups
@@ -125,7 +126,9 @@ def cost(problem: Problem, plan: Plan, target: Target) -> Cost:
     rounds = -(-count // target.compute_units)
     resident = max(min(held, rounds), 1)
     ranges = ranges_of(problem, plan, target)
-    batches = [(resident, rounds // resident)] + ([(rounds % resident, 1)] if rounds % resident else [])
+    times = -(-rounds // resident)
+    size, larger = divmod(rounds, times)
+    batches = [(size + 1, larger), (size, times - larger)]
     latency = target.memory_latency_ns * target.engine_clock_mhz / 1000
     matrix = loop = prologue = combine = 0.0
     for size, times in batches:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bench.account import fits
 from bench.account_cases import draw, measure
 
 COMPILED, EXECUTED = 24, 6
@@ -15,7 +16,8 @@ def test_the_account_of_random_plans(share: int) -> None:
     for number in range(share, COMPILED, SHARES):
         small = number < EXECUTED
         row = measure(draw(number, small=small), execute=small)
-        assert not row.error, row
+        assert fits(row), row  # within the budget, without spills and moves
         assert row.lds == row.planned_lds, row
-        assert row.registers <= row.budget, row
+        # as far as the estimate was seen to be off in sweeps of hundreds of plans
+        assert 0.75 <= row.estimate / row.registers <= 2.5, row
         assert not row.faults, row
