@@ -59,6 +59,20 @@ def write_all_atomically(files: Mapping[Path, bytes]) -> None:
                 temporary.unlink()
 
 
+def open_closed_streams() -> None:
+    """Give stdout and stderr where there is none: the one refuses what is written, the other drops it.
+
+    Without, no message could be printed, and the next file to be opened would be where output goes.
+    """
+    for number, name, flags in ((1, "stdout", os.O_RDONLY), (2, "stderr", os.O_WRONLY)):
+        if getattr(sys, name) is None:
+            handle = os.open(os.devnull, flags)
+            if handle != number:
+                os.dup2(handle, number)
+                os.close(handle)
+            setattr(sys, name, os.fdopen(number, "w", closefd=False))
+
+
 def write_stdout(data: bytes) -> int:
     """Write `data` to stdout; the command's exit code. A reader that went away is no error worth a message."""
     try:

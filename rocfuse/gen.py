@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields
 from typing import Any, NoReturn
 
 from rocfuse.diagnostics import UsageError
-from rocfuse.files import write_atomically, write_stdout
+from rocfuse.files import open_closed_streams, write_atomically, write_stdout
 
 COMBINES = ("swiglu", "geglu", "geglu-tanh", "reglu", "glu", "bilinear")
 CHOICES: dict[str, tuple[str, ...]] = {
@@ -262,6 +262,7 @@ class _Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; returns its exit code."""
+    open_closed_streams()
     parser = _Parser(prog="python -m rocfuse.gen", description=(__doc__ or "").splitlines()[0], allow_abbrev=False)
     for field in fields(GenOptions):
         flag = f"--{field.name}"

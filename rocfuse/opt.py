@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from rocfuse.crash import Stage, leave, run_guarded
 from rocfuse.diagnostics import CompileError, RocfuseError, UsageError
-from rocfuse.files import write_all_atomically, write_stdout
+from rocfuse.files import open_closed_streams, write_all_atomically, write_stdout
 from rocfuse.observe import Observer, Reproducer, Timing
 from rocfuse.opt_arguments import list_passes, make_reproducer, parse_arguments
 from rocfuse.records import record
@@ -32,12 +32,12 @@ _SEVERITIES = {"ERROR": "error", "WARNING": "warning", "REMARK": "remark", "NOTE
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; returns its exit code."""
+    open_closed_streams()
     argv = list(sys.argv[1:] if argv is None else argv)
     try:
         arguments = parse_arguments(argv)
         if arguments.list_passes:
-            list_passes()
-            return 0
+            return write_stdout(list_passes().encode())
         reproducer = make_reproducer(arguments, argv)
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -124,11 +124,11 @@ def make_reproducer(arguments: argparse.Namespace, argv: Sequence[str]) -> Repro
     return Reproducer(arguments.reproducer, arguments.target, [path, *rest], shared)
 
 
-def list_passes() -> None:
-    """Print a line for each pass. The docstrings are read from the source: importing all passes would take a second."""
+def list_passes() -> str:
+    """A line for each pass. The docstrings are read from the source: importing all passes would take a second."""
     width = max(map(len, pass_names()))
-    for name in pass_names():
-        print(f"--{name:{width}}  {pass_docstring(name).partition(chr(10))[0]}")
+    lines = (f"--{name:{width}}  {pass_docstring(name).partition(chr(10))[0]}\n" for name in pass_names())
+    return "".join(lines)
 
 
 def pass_docstring(name: str) -> str:

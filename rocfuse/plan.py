@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from rocfuse.crash import run_guarded
 from rocfuse.diagnostics import UsageError
-from rocfuse.files import check_writable, write_atomically
+from rocfuse.files import check_writable, open_closed_streams, write_atomically
 from rocfuse.observe import Observer
 from rocfuse.opt import Chunk, Command
 from rocfuse.opt_arguments import Parser, parse_with_passes
@@ -47,6 +47,7 @@ def run_command(
     argv: Sequence[str] | None, parse: Callable[[Sequence[str]], argparse.Namespace], command: type[PlanCommand]
 ) -> int:
     """Parse the arguments and run a command on them in a guarded child process; returns its exit code."""
+    open_closed_streams()
     try:
         arguments = parse(list(sys.argv[1:] if argv is None else argv))
     except UsageError as error:

@@ -19,7 +19,7 @@ T = TypeVar("T")
 def record(cls: type[T]) -> type[T]:
     """Make a class a frozen dataclass, equal to another where class and fields are, and hashable where those are."""
     made: Any = dataclass(init=False, repr=False, eq=False)(cls)
-    names = [one.name for one in fields(made)]
+    names = [one.name for one in fields(made) if one.compare]
     made.__init__ = _initialiser(made)
     made.__eq__, made.__hash__, made.__repr__ = _equal, _hash, _text
     made.__setattr__ = made.__delattr__ = _refuse
@@ -62,7 +62,7 @@ def _hash(self: Any) -> int:
 
 
 def _text(self: Any) -> str:
-    values = ", ".join(f"{one.name}={getattr(self, one.name)!r}" for one in fields(self))
+    values = ", ".join(f"{one.name}={getattr(self, one.name)!r}" for one in fields(self) if one.repr)
     return f"{self.__class__.__qualname__}({values})"
 
 

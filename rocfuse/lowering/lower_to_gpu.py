@@ -30,6 +30,7 @@ _SYMBOLS = (
     *("kd", "num_vgpr", "num_agpr", "numbered_sgpr", "num_named_barrier", "private_seg_size", "uses_vcc"),
     *("uses_flat_scratch", "has_dyn_sized_stack", "has_recursion", "has_indirect_call"),
 )
+_NO_LETTERS = "\0@"  # LLVM ends the process at the one; the linker takes what follows the other for a version
 
 
 @register
@@ -75,6 +76,10 @@ def _check_names(kernels: Sequence[FusedKernel]) -> None:
     names = {kernel.name for kernel in kernels}
     for kernel in kernels:
         text = f"LLVM reserves the name @{kernel.name}" if kernel.name.startswith("llvm.") else ""
+        if not kernel.name:
+            text = "a kernel needs a name, and the function has an empty one"
+        if wrong := set(_NO_LETTERS) & set(kernel.name):
+            text = f"a kernel's name has no {max(wrong)!r}, have {kernel.name!r}"
         owner, _, suffix = kernel.name.rpartition(".")
         if owner in names and suffix in _SYMBOLS:
             text = f"kernel @{owner} has a symbol {kernel.name} in the code object, as kernel @{kernel.name} would have"

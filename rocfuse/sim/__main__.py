@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from rocfuse.diagnostics import CompileError, RocfuseError, UsageError
-from rocfuse.files import check_writable, write_all_atomically
+from rocfuse.files import check_writable, open_closed_streams, write_all_atomically
 from rocfuse.sim import SimulationResult, foreign, simulate
 from rocfuse.sim.report import Message, check_files, check_program, npy_bytes, table
 
@@ -163,6 +163,7 @@ def run(argv: Sequence[str]) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; 0 for a clean run, 1 for a fault or a wrong result, 2 for wrong usage."""
+    open_closed_streams()
     try:
         return run(sys.argv[1:] if argv is None else argv)
     except UsageError as error:

@@ -31,7 +31,7 @@ from mlir import ir
 from mlir.dialects import tensor
 
 from rocfuse.bindings import linalg
-from rocfuse.diagnostics import Refusal
+from rocfuse.diagnostics import CompileError, Refusal
 from rocfuse.dialect import MULTI_GEMM, build_multi_gemm
 from rocfuse.passes import Pass, PassContext, register, run_upstream
 from rocfuse.transforms.combine import Emitter
@@ -51,7 +51,14 @@ class FormMultiGemm(Pass):
     ensures: ClassVar[tuple[str, ...]] = ("fused",)
 
     def run(self, module: ir.Module, context: PassContext) -> None:
-        """Fuse the pattern of every function in place; a function that is refused is left as it is."""
+        """Fuse the pattern of every function in place; a function that is refused is left as it is.
+
+        Raises CompileError for a module within the module.
+        """
+        for op in module.body.operations:
+            if op.operation.name == "builtin.module":
+                text = "a module within the module: its functions would not be compiled; compile it by itself"
+                raise CompileError(f"{_NAME}: {text}", str(op.location))
         bodies = functions(module)
         if not bodies:
             context.refuse(Refusal(f"{_NAME}: {NO_PRODUCT}", str(module.operation.location)))

@@ -151,6 +151,21 @@ def test_symbols_of_a_kernel_are_no_names_for_another() -> None:
     assert rocfuse.compile(text + row()).contract["kernels"][0]["name"] == "gate.kd"
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [('""', "an empty one"), ('"a\\00b"', r"no '\\x00', have 'a\\x00b'"), ('"a@b"', "no '@', have 'a@b'")],
+)
+def test_names_that_no_symbol_can_have(name: str, text: str) -> None:
+    with pytest.raises(CompileError, match=f"{text}; rename the function"):
+        rocfuse.compile(gate().replace("@gate", f"@{name}"))
+
+
+def test_a_module_within_the_module_is_refused() -> None:
+    with pytest.raises(CompileError, match=r"a module within the module: .*; compile it by itself") as error:
+        rocfuse.compile(gate() + "module @inner {\n" + row() + "}\n")
+    assert f":{gate().count(chr(10)) + 1}:" in error.value.location
+
+
 def test_a_declaration_may_have_any_name() -> None:
     text = "func.func private @kernels()\n" + gate().replace("@gate", "@kernels_")
     assert rocfuse.compile(text).plan["name"] == "kernels_"

@@ -46,8 +46,8 @@ def run(tmp_path):
     (tmp_path / "in.mlir").write_text(INPUT)
     environment = {**os.environ, "PYTHONPATH": os.getcwd()}
 
-    def run(*arguments, **keywords):
-        command = [sys.executable, "-c", SCRIPT, *arguments]
+    def run(*arguments, command=(sys.executable, "-c", SCRIPT), **keywords):
+        command = [*command, *arguments]
         return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, **keywords)
 
     return run
@@ -107,6 +107,23 @@ def test_expected_diagnostics_of_a_pass(run, tmp_path):
     (tmp_path / "in.mlir").write_text(annotated)
     assert run("in.mlir", "--rocfuse-test=how=fail", "--verify-diagnostics").returncode == 0
     assert run("in.mlir", "--rocfuse-test=how=other", "--verify-diagnostics").returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("streams", "code", "told"),
+    [
+        ("--list-passes >/dev/full", 1, "error: cannot write to stdout: No space left on device\n"),
+        ("in.mlir >/dev/full", 1, "error: cannot write to stdout: No space left on device\n"),
+        ("in.mlir >&-", 1, "error: cannot write to stdout: Bad file descriptor\n"),
+        ("in.mlir <&- >&-", 1, "error: cannot write to stdout: Bad file descriptor\n"),
+        ("in.mlir -o out.mlir <&- >&- 2>&-", 0, ""),
+        ("missing.mlir 2>&-", 2, ""),
+    ],
+)
+def test_streams_that_are_full_or_closed(run, streams, code, told):
+    command = ["sh", "-c", f'exec "$@" {streams}', "sh", sys.executable, "-m", "rocfuse.opt"]
+    result = run(command=command)
+    assert (result.returncode, result.stdout, result.stderr) == (code, "", told)
 
 
 def test_the_child_does_not_outlive_a_killed_command():

@@ -17,6 +17,7 @@ def declare(decorate):
         columns: int = 4
         names: tuple[str, ...] = ()
         notes: list[str] = field(default_factory=list)
+        origin: str = field(default="", compare=False, repr=False)
 
         @property
         def elements(self) -> int:
@@ -35,7 +36,7 @@ def test_construction(tile):
     assert (one.rows, one.columns, one.names, one.notes, one.elements) == (2, 4, ("a",), [], 8)
     assert one.notes is not tile(2).notes
     assert repr(one).endswith("Tile(rows=2, columns=4, names=('a',), notes=[])")
-    for arguments, options in (((), {}), ((1,), {"rows": 1}), ((1,), {"depth": 1}), ((1, 2, (), [], 5), {})):
+    for arguments, options in (((), {}), ((1,), {"rows": 1}), ((1,), {"depth": 1}), ((1, 2, (), [], "", 5), {})):
         with pytest.raises(TypeError):
             tile(*arguments, **options)
 
@@ -47,11 +48,12 @@ def test_frozen(tile):
     with pytest.raises(dataclasses.FrozenInstanceError):
         del one.rows
     assert dataclasses.replace(one, rows=3) == tile(3)
-    assert dataclasses.asdict(one) == {"rows": 2, "columns": 4, "names": (), "notes": []}
+    assert dataclasses.asdict(one) == {"rows": 2, "columns": 4, "names": (), "notes": [], "origin": ""}
 
 
 def test_equality_and_hash(tile):
     assert tile(2) == tile(2) != tile(3)
+    assert tile(2) == tile(2, origin="elsewhere")
     assert tile(2) != (2, 4, (), [])
     with pytest.raises(TypeError):
         hash(tile(2))  # a list is not hashable
