@@ -109,10 +109,17 @@ def _hot_loop(steps: Sequence[Step], totals: Totals) -> dict[str, Any] | None:
 
 
 def check_account(contract: Mapping[str, Any], totals: Totals, complete: bool) -> str:
-    """Does the highest LDS byte touched agree with the declared block? An empty text when it does."""
-    if not contract.get("lds_buffers") or not complete:
+    """Does the highest LDS byte touched agree with the declared block? An empty text when it does.
+
+    Padding between the buffers of the phase that reaches farthest is below that byte, the rest of it above.
+    """
+    buffers = contract.get("lds_buffers")
+    if not buffers or not complete:
         return ""
-    need = int(contract["lds_bytes"]) - int(contract.get("lds_padding_bytes", 0))
+    last = max(buffers, key=lambda one: int(one["offset"]) + int(one["bytes"]))
+    phase = [(int(one["offset"]), int(one["bytes"])) for one in buffers if one["live"] == last["live"]]
+    between = max(map(sum, phase)) - min(phase)[0] - sum(size for _, size in phase)
+    need = int(contract["lds_bytes"]) - int(contract.get("lds_padding_bytes", 0)) + between
     if totals.top == need:
         return ""
     return f"the highest LDS byte touched is {totals.top - 1}; lds_bytes less declared padding says {need - 1}"

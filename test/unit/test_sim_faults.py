@@ -174,6 +174,12 @@ def test_the_account_is_proved_by_execution():
     assert _run(CLEAN, lds_buffers=PLAN[:1], lds_padding_bytes=512).faults == []
 
 
+def test_padding_between_buffers_is_below_the_highest_byte():
+    apart = [{**PLAN[0], "bytes": 256}, {**PLAN[0], "offset": 260, "bytes": 252}]
+    kinds = {fault.kind for fault in _run(CLEAN, lds_buffers=apart, lds_padding_bytes=516).faults}
+    assert kinds == {"lds-unplanned"}  # CLEAN touches the padding, too, but no byte above 511
+
+
 def test_an_access_outside_of_the_planned_buffers_is_reported():
     small = [{**PLAN[0], "bytes": 496}]
     kinds = {fault.kind for fault in _run(CLEAN, lds_buffers=small, lds_padding_bytes=512).faults}
