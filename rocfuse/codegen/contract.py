@@ -68,7 +68,8 @@ def _kernel(facts: KernelFacts, prefix: str, metadata: dict[str, Any], target: T
         raise CompileError(f"{facts.name}: lds {declared} B in the ELF, {plan['lds_bytes']} B planned")
     registers, agprs = metadata[".vgpr_count"], metadata.get(".agpr_count", 0)
     if registers > plan["register_budget"]:
-        raise CompileError(f"{facts.name}: registers {registers} > {plan['register_budget']} planned")
+        text = f"registers {registers} > {plan['register_budget']} planned; raise max-registers to {registers} or more"
+        raise CompileError(f"{facts.name}: {text}")
     return {
         "name": facts.name,
         "grid": [plan["grid"], 1, 1],

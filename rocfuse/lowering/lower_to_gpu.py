@@ -12,6 +12,7 @@ from rocfuse.analysis.copies import LDS_ACCESS_BYTES
 from rocfuse.analysis.lds import Buffer
 from rocfuse.analysis.operands import ELEMENT_BYTES, access_vector, row_dim
 from rocfuse.analysis.problem import Access, Problem, canonical
+from rocfuse.analysis.registers import waves_per_simd
 from rocfuse.diagnostics import CompileError
 from rocfuse.dialect import MULTI_GEMM, PLAN, walk
 from rocfuse.fused_kernel import FusedKernel, read_kernel
@@ -131,9 +132,13 @@ class _KernelBuilder:
             known_block_size=[self.plan.threads, 1, 1],
         )
         func.operation.attributes["workgroup_attributions"] = ir.IntegerAttr.get(ir.IntegerType.get_signless(64), 1)
-        # the budget as LLVM takes it: waves that must fit a SIMD, and a ceiling where that is not exact
+        # the budget as LLVM takes it: waves that must fit a SIMD, and a ceiling where that is not exact. It warns where
+        # LDS has no room for that many
         i32 = ir.IntegerType.get_signless(32)
-        waves = self.target.registers_per_lane // self.plan.register_budget
+        target, granule = self.target, self.target.lds_granule_bytes
+        allocated = -(-self.plan.lds_bytes // granule) * granule
+        room = waves_per_simd(target, target.register_granule, allocated, self.plan.waves_m * self.plan.waves_n)
+        waves = min(target.registers_per_lane // self.plan.register_budget, room)
         func.operation.attributes["rocdl.waves_per_eu"] = ir.IntegerAttr.get(i32, waves)
         ceiling = [ir.StringAttr.get("amdgpu-num-vgpr"), ir.StringAttr.get(str(self.plan.register_budget))]
         func.operation.attributes["passthrough"] = ir.ArrayAttr.get([ir.ArrayAttr.get(ceiling)])

@@ -3,6 +3,8 @@
 import pytest
 from mlir import ir
 
+import rocfuse
+from rocfuse import gen
 from rocfuse.codegen import llvm
 from rocfuse.diagnostics import CompileError
 from rocfuse.dialect import create_context
@@ -69,3 +71,11 @@ def test_object_and_assembly_are_of_the_same_kernel():
 
 def test_the_same_text_is_the_same_code():
     assert llvm.generate(KERNEL, GFX942) == llvm.generate(KERNEL, GFX942)
+
+
+def test_a_budget_for_more_waves_than_lds_holds_is_no_warning(capfd):
+    text = str(gen.build(gen.GenOptions(pattern="separate", m=128, n=1, gemms=3, combine="reglu")))
+    plan = {"schedule": "prefetch", "max-registers": "96", "tile-m": "32", "waves-m": "2", "waves-n": "1"}
+    code = rocfuse.compile(text, options={"rocfuse-plan-kernels": plan})
+    assert code.plan["waves_per_simd"] < 512 // 96
+    assert capfd.readouterr().err == ""
