@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from rocfuse.diagnostics import CompileError, RocfuseError, UsageError
-from rocfuse.files import check_writable, open_closed_streams, write_all_atomically
+from rocfuse.files import check_writable, open_closed_streams, write_all_atomically, write_stdout
 from rocfuse.sim import SimulationResult, foreign, simulate
 from rocfuse.sim.report import Message, check_files, check_program, npy_bytes, table
 
@@ -157,8 +157,8 @@ def run(argv: Sequence[str]) -> int:
         files[arguments.stats] = (json.dumps(result.stats, indent=1) + "\n").encode()
     write_all_atomically(files)
     messages = _checks(arguments, contract, arrays, result)
-    print(table(contract, result, messages, seconds))
-    return 1 if result.faults or any(not ok for ok, _ in messages) else 0
+    written = write_stdout(f"{table(contract, result, messages, seconds)}\n".encode())
+    return 1 if written or result.faults or any(not ok for ok, _ in messages) else 0
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -134,7 +134,8 @@ def _signed16(text: str) -> int:
 
 def decode_text(text: str, kernel: str) -> list[Instruction]:
     """The instructions of `kernel` in assembly text; addresses count four bytes a line, as sizes are not known."""
-    body = re.search(rf'(?ms)^"?{re.escape(kernel)}"?:(.*?)(?=^\.Lfunc_end\d+:|^\s*\.amdhsa_kernel\b|\Z)', text)
+    name = kernel.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")  # as LLVM prints it in quotes
+    body = re.search(rf'(?ms)^"?{re.escape(name)}"?:(.*?)(?=^\.Lfunc_end\d+:|^\s*\.amdhsa_kernel\b|\Z)', text)
     if body is None:
         raise UsageError(f"the assembly text has no kernel {kernel}")
     instructions: list[Instruction] = []

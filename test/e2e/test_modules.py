@@ -15,6 +15,7 @@ from rocfuse import plan, tune
 from rocfuse.codegen.elf import read_kernels
 from rocfuse.compiler import CodeObject
 from rocfuse.diagnostics import CompileError, UsageError
+from rocfuse.sim import simulate
 from rocfuse.sim.__main__ import main
 from rocfuse.sim.report import npy_bytes
 from rocfuse.tuning_db import TuningDb
@@ -158,6 +159,16 @@ def test_symbols_of_a_kernel_are_no_names_for_another() -> None:
 def test_names_that_no_symbol_can_have(name: str, text: str) -> None:
     with pytest.raises(CompileError, match=f"{text}; rename the function"):
         rocfuse.compile(gate().replace("@gate", f"@{name}"))
+
+
+def test_a_name_that_assembly_quotes() -> None:
+    text = gate().replace("@gate", '@"a \\22q\\22 \\5C\\0A b"')
+    code = rocfuse.compile(text)
+    assert code.plan["name"] == 'a "q" \\\n b'
+    arrays = arguments(text, integers=True)
+    for isa in (None, code.isa):
+        result = simulate(code.hsaco, code.contract, arrays, isa_text=isa)
+        assert_right(text, arrays, result.outputs, exact=True)
 
 
 def test_a_module_within_the_module_is_refused() -> None:

@@ -1,6 +1,8 @@
 """python -m rocfuse.sim: results, exit codes, and one clear line for what is wrong."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +70,13 @@ def test_a_fault_is_exit_1(kernel, tmp_path, capsys):
     (tmp_path / "bad.s").write_text(edited)
     assert main([*_arguments(kernel), "--isa", str(tmp_path / "bad.s")]) == 1
     assert "fault: missing-wait: at 0x" in capsys.readouterr().out
+
+
+def test_a_report_that_cannot_be_printed_is_exit_1(kernel):
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "rocfuse.sim", *_arguments(kernel)]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "error: cannot write to stdout: No space left on device\n")
 
 
 def test_a_code_object_without_a_contract(tmp_path, capsys):
