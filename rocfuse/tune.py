@@ -10,6 +10,7 @@ import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from rocfuse.diagnostics import CompileError, UsageError
@@ -65,6 +66,8 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     if arguments.db == "-":
         raise UsageError("--db=-: stdout is for the report; give a file")
     check_writable(arguments.db)
+    if Path(arguments.db).exists() and not Path(arguments.db).is_file():
+        raise UsageError(f"--db={arguments.db}: need a file, which is read and replaced; have a device or a pipe")
     return arguments
 
 
