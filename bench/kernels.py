@@ -36,6 +36,13 @@ LAYERS = (
 )
 LAYOUTS = ("kn", "nk")
 ROWS = (1024, 4096)
+# the tile with 128 flop a byte, in the arrangement that the planner chooses where it chooses the tile
+LARGE = {"tile-m": "256", "tile-n": "128", "tile-k": "64", "waves-m": "4", "waves-n": "2", "stages": "1"}
+PINNED = """## The largest tile
+
+The bars of u1, llvm-mca and flop per byte are those of 256x(128+128)x64. Where a grid of such tiles leaves compute
+units idle, the planner chooses smaller ones, which it predicts to finish first. With the tile pinned, whatever it leaves idle:
+"""
 RULES = """How each row was picked:
 
 - rocfuse: what the planner chooses; no option is given. "One GEMM" is rocfuse's product of the same total width with
@@ -175,13 +182,14 @@ def single_table(suite: Suite) -> str:
     return markdown(header, lines)
 
 
-def bar_table(suite: Suite) -> tuple[str, list[Bar]]:
-    """Which bars hold."""
+def bar_table(suite: Suite, measured: bool = False) -> tuple[str, list[Bar]]:
+    """Which bars hold; with `measured` only those that something was measured for."""
     found: list[Bar] = []
     for layout in LAYOUTS:
         pairs = [pair for pair in suite.pairs if pair.row.work.layout == layout]
         peers = [row for row in suite.peers if row.work.layout == layout]
         found += bars(layout, pairs, peers, suite.best[layout]) if pairs else []
+    found = [bar for bar in found if bar.passed or not measured or bar.text != "n/a"]
     lines = [[b.layout, b.name, b.limit, b.text, f"{b.passed} of {b.total}", b.worst] for b in found]
     return markdown(["B", "figure", "bar", "", "kernels", "furthest"], lines), found
 
@@ -208,8 +216,8 @@ def _triton_version() -> str | None:
     return subprocess.run([str(TRITON), "-c", code], capture_output=True, text=True).stdout.strip() or None
 
 
-def document(suite: Suite, workgroups: int) -> str:
-    """docs/benchmarks.md."""
+def document(suite: Suite, large: Suite, workgroups: int) -> str:
+    """docs/benchmarks.md; `large` is without peers, with the largest tile pinned."""
     rules = RULES.format(
         triton=_triton_version() or "n/a", iree=iree_gemm.version() or "n/a", configurations=suite.configurations
     )
@@ -221,6 +229,7 @@ def document(suite: Suite, workgroups: int) -> str:
         "Compile times are in [compile_time.md](compile_time.md).\n\n"
         f"f16, gfx942, {datetime.date.today().isoformat()}.\n\n{versions(suite)}\n"
         f"## Which bars hold\n\n{bar_table(suite)[0]}\n"
+        f"{PINNED}\n{bar_table(large, measured=True)[0]}\n"
         f"## What fusing costs\n\n{single_table(suite)}\n"
         f"## The kernels\n\n{RULES_AND_COLUMNS.format(rules=rules)}{kernel_tables(suite)}"
         + (f"\n## What could not be measured\n\n{problems}" if problems else "")
@@ -278,7 +287,8 @@ def main() -> int:
     else:
         print(f"{bar_table(suite)[0]}\n{single_table(suite)}{kernel_tables(suite)}", end="")
     if arguments.write:
-        arguments.write.write_text(document(suite, arguments.workgroups))
+        large = measure(works, arguments.workgroups, False, LARGE)
+        arguments.write.write_text(document(suite, large, arguments.workgroups))
     for text in suite.problems:
         print(f"warning: {text}", file=sys.stderr)
     return 0

@@ -16,6 +16,7 @@ from rocfuse.targets import MatrixInstruction, Target
 
 # f32 intermediates of a block that are alive at once: the body's longest live range is a function's argument and result
 _INTERMEDIATES = 2
+_VALUES_AN_ADDRESS = 10  # as sweeps of bench/account.py showed
 _REGISTER_BYTES = 4
 
 
@@ -148,11 +149,17 @@ def _through(
         found[access] = None
         if full and staging and access_vector(problem, access, along, wide) == wide:
             fill = staging.parts * LDS_ACCESS_BYTES // _REGISTER_BYTES
-            more = 2 * fill - row.accumulator_elements * size // _REGISTER_BYTES  # one block is counted already
+            # one block is counted already
+            more = with_addresses(2 * fill - row.accumulator_elements * size // _REGISTER_BYTES)
             if need + more <= room.registers:
                 need += more
                 found[access] = output
     return tuple(found[access] for access in problem.extras), need
+
+
+def with_addresses(values: int) -> int:
+    """Registers of `values` of the combine and of what comes with them: an address or a coordinate for ten."""
+    return values + -(-values // _VALUES_AN_ADDRESS)
 
 
 def buffer_name(kind: str, number: int) -> str:

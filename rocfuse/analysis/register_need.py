@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from rocfuse.analysis.combine import with_addresses
 from rocfuse.analysis.copies import Copy
 from rocfuse.analysis.registers import RegisterNeed
 
@@ -18,8 +19,6 @@ _EARLY_COPIES = 1.5
 _EARLY_FRAGMENTS = 0.5
 # loads that share an address
 _LOADS_AN_ADDRESS = 2
-# values of the combine for which it keeps one address or coordinate
-_COMBINE_VALUES = 10
 
 
 def loop_need(
@@ -52,4 +51,4 @@ def loop_need(
         moved = max(moved - fragments, 0)
     loads, writes = sum(one.parts * one.loads for one in copies), sum(one.parts * one.unit_rows for one in copies)
     addresses = loads // _LOADS_AN_ADDRESS + writes
-    return RegisterNeed(accumulators, fragments, math.ceil(moved), addresses, combine + -(-combine // _COMBINE_VALUES))
+    return RegisterNeed(accumulators, fragments, math.ceil(moved), addresses, with_addresses(combine))

@@ -21,3 +21,8 @@ def test_the_account_of_random_plans(share: int) -> None:
         # as far as the estimate was seen to be off in sweeps of hundreds of plans
         assert 0.75 <= row.estimate / row.registers <= 2.5, row
         assert not row.faults, row
+
+
+def test_a_combine_that_nearly_fills_the_registers_of_a_wave() -> None:
+    row = measure(draw(144), execute=False)  # a bias of the results' shape: fetched ahead, it would have spilled
+    assert row.need["accumulators"] == 128 and fits(row), row
