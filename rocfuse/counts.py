@@ -7,11 +7,12 @@ is not a time: everything overlaps as well as the hardware's units allow, and la
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from rocfuse.analysis.grid import GridFill
 from rocfuse.analysis.registers import occupancy
 from rocfuse.compiler import CodeObject
 from rocfuse.diagnostics import CompileError
@@ -51,8 +52,8 @@ def count(code: CodeObject, kernel: str, target: Target) -> Counted:
 def counted(stats: Mapping[str, Any], entry: Mapping[str, Any], target: Target) -> Counted:
     """The counts of one workgroup (`stats` as the simulator gives them) for the busiest compute unit.
 
-    A compute unit runs its workgroups in batches of as many as it holds. In a batch, a SIMD's matrix work adds up and
-    the other instructions of one of its waves are exposed, because barriers bring all waves to the same place.
+    A compute unit runs its workgroups in batches. In a batch, a SIMD's matrix work adds up and the other instructions
+    of one of its waves are exposed, because barriers bring all waves to the same place.
     """
     waves = stats["waves"]
     matrix = stats["matrix_cycles"] / waves
@@ -63,7 +64,8 @@ def counted(stats: Mapping[str, Any], entry: Mapping[str, Any], target: Target) 
     lds_cycles += lds["bank_conflict_cycles"]
     fill = sum(one["bytes"] for one in stats["global"]) / target.fill_bytes_per_cycle_per_cu
     total = dict.fromkeys(("matrix", "issue", "lds", "memory", "cycles"), 0.0)
-    for held, times in _batches(entry, waves, target):
+    most = occupancy(target, entry["registers"], entry["lds_allocated_bytes"], waves).workgroups
+    for held, times in GridFill(math.prod(entry["grid"]), target.compute_units).batches(most):
         on_simd = -(-held * waves // target.simds_per_cu)
         busy = {
             "matrix": on_simd * matrix,
@@ -75,16 +77,6 @@ def counted(stats: Mapping[str, Any], entry: Mapping[str, Any], target: Target) 
         for name, cycles in {**busy, "cycles": max(exposed, *busy.values())}.items():
             total[name] += times * cycles
     return Counted(**{name: math.ceil(cycles) for name, cycles in total.items()})
-
-
-def _batches(entry: Mapping[str, Any], waves: int, target: Target) -> Iterator[tuple[int, int]]:
-    """(workgroups that run together, how often) on the busiest compute unit."""
-    rounds = -(-math.prod(entry["grid"]) // target.compute_units)
-    most = occupancy(target, entry["registers"], entry["lds_allocated_bytes"], waves).workgroups
-    held = max(min(most, rounds), 1)
-    yield held, rounds // held
-    if rounds % held:
-        yield rounds % held, 1
 
 
 def _random_arrays(contract: Mapping[str, Any]) -> list[np.ndarray]:

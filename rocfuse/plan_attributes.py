@@ -53,6 +53,7 @@ class KernelPlan:
     group_m: int
     loop_form: str
     lds_bytes: int
+    lds_allocated_bytes: int
     register_budget: int
 
     @property
@@ -165,6 +166,7 @@ def read_plan(attribute: ir.DictAttr, target: Target) -> KernelPlan:
         values["group_m"],
         values["loop_form"],
         values["lds_bytes"],
+        values["lds_allocated_bytes"],
         values["register_budget"],
     )
 

@@ -11,10 +11,11 @@ import math
 from functools import cache, cached_property
 
 from rocfuse.analysis.copies import LDS_ACCESS_BYTES
+from rocfuse.analysis.grid import GridFill
 from rocfuse.analysis.operands import ELEMENT_BYTES
 from rocfuse.analysis.problem import Problem
 from rocfuse.analysis.registers import occupancy
-from rocfuse.analysis.schedule import ORDERS, Shape
+from rocfuse.analysis.schedule import ORDERED, ORDERS, Shape
 from rocfuse.analysis.tiling import Plan, k_slice, tile_bytes, workgroups
 from rocfuse.analysis.traffic import traffic
 from rocfuse.records import record
@@ -116,22 +117,18 @@ class Cost:
 def cost(problem: Problem, plan: Plan, target: Target) -> Cost:
     """What a plan takes.
 
-    A compute unit runs its workgroups in as few batches as fit, all of a size: another workgroup starts where one ends,
-    so that room for one more is never worse. Nothing overlaps between a batch's prologue, loop and combine. Memory
-    moves at peak rates beside it.
+    A compute unit runs its workgroups in batches (grid.py); nothing overlaps between a batch's prologue, loop and
+    combine. Memory moves at peak rates beside it.
     """
     tiling = plan.tiling
     held = occupancy(target, plan.register_budget, plan.lds.allocated_bytes, tiling.waves).workgroups
     count = workgroups(problem, tiling)
-    rounds = -(-count // target.compute_units)
-    resident = max(min(held, rounds), 1)
+    grid = GridFill(count, target.compute_units)
+    resident = max(min(held, grid.rounds), 1)
     ranges = ranges_of(problem, plan, target)
-    times = -(-rounds // resident)
-    size, larger = divmod(rounds, times)
-    batches = [(size + 1, larger), (size, times - larger)]
     latency = target.memory_latency_ns * target.engine_clock_mhz / 1000
     matrix = loop = prologue = combine = 0.0
-    for size, times in batches:
+    for size, times in grid.batches(resident):
         loop += times * sum(one.tiles * batch_cycles(one.step, size, plan, target) for one in ranges)
         on_simd = -(-size * plan.tiling.waves // target.simds_per_cu)
         matrix += times * on_simd * sum(one.tiles * one.step.matrix_cycles for one in ranges)
@@ -150,8 +147,8 @@ def cost(problem: Problem, plan: Plan, target: Target) -> Cost:
         moved.once / (target.hbm_bytes_per_us * per_cycle),
         target.launch_ns * target.engine_clock_mhz / 1000,
         resident,
-        rounds,
-        count / (rounds * target.compute_units),
+        grid.rounds,
+        grid.share,
         math.prod(problem.size(role) for role in ("batch", "m", "n")) / (count * tiling.tile_m * tiling.tile_n),
         moved.once,
         moved.with_rereads,
@@ -235,7 +232,7 @@ def _synchronisation(schedule: str, shape: Shape) -> float:
         return 2 + shape.writes + shape.slices * min(shape.fragments - 1, 3) + 1
     order = ORDERS[schedule](shape, write=True, read=True, following=True)
     count = sum(slot.kind in ("barrier", "set_priority", "wait_lds", "wait_memory") for slot in order)
-    if schedule in ("interleaved", "ping-pong"):
+    if schedule in ORDERED:
         return count + 1  # a barrier waits for LDS first, one of them a tile has something to wait for
     return count + shape.writes + min(shape.slices, 2)
 

@@ -27,6 +27,16 @@ class GridFill:
         """Part of the compute units' time that has a workgroup, from 0 to 1."""
         return self.workgroups / (self.rounds * self.compute_units)
 
+    def batches(self, held: int) -> tuple[tuple[int, int], ...]:
+        """(workgroups that run together, how often) on the busiest compute unit, which holds `held` or more at once.
+
+        As few batches as fit, all of a size: another workgroup starts where one ends, so that room for one more is
+        never worse.
+        """
+        count = -(-self.rounds // max(held, 1))
+        size, larger = divmod(self.rounds, count)
+        return tuple((one, often) for one, often in ((size + 1, larger), (size, count - larger)) if often)
+
     def text(self) -> str:
         """`grid fills 61 % of 304 CUs`."""
         return f"grid fills {100 * self.share:.3g} % of {self.compute_units} CUs"

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from rocfuse.analysis.combine import with_addresses
 from rocfuse.analysis.copies import Copy
 from rocfuse.analysis.registers import RegisterNeed
+from rocfuse.analysis.schedule import ORDERED
 
 # of the copies of a tile, where LLVM orders its steps: units of the next tile are loaded while some still wait
 _EARLY_COPIES = 1.5
@@ -36,7 +37,7 @@ def loop_need(
     `slice_registers` hold the fragments of one slice, `copies` are what a thread brings in of one tile, and `combine`
     is what the values of the combine take beside the accumulators.
     """
-    ordered = schedule in ("interleaved", "ping-pong")  # the plan says where each step stands
+    ordered = schedule in ORDERED
     pipelined = schedule != "plain" and tiles > 1
     # a pipelined loop reads the fragments of the next slice, of the next tile if need be, while it multiplies this one
     held = 2.0 if pipelined and (slices > 1 or ordered) else 1.0

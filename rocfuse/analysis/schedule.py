@@ -123,6 +123,10 @@ ORDERS: Mapping[str, Callable[..., tuple[Slot, ...]]] = MappingProxyType(
 )
 
 
+# orders that say where each step stands; LLVM orders the steps of a tile in the others
+ORDERED = ("interleaved", "ping-pong")
+
+
 @record
 class Phase:
     """What LDS is used for between two barriers of the loop: stages counted from that of the tile being multiplied."""

@@ -135,10 +135,9 @@ class _KernelBuilder:
         # the budget as LLVM takes it: waves that must fit a SIMD, and a ceiling where that is not exact. It warns where
         # LDS has no room for that many
         i32 = ir.IntegerType.get_signless(32)
-        target, granule = self.target, self.target.lds_granule_bytes
-        allocated = -(-self.plan.lds_bytes // granule) * granule
-        room = waves_per_simd(target, target.register_granule, allocated, self.plan.waves_m * self.plan.waves_n)
-        waves = min(target.registers_per_lane // self.plan.register_budget, room)
+        target, plan = self.target, self.plan
+        room = waves_per_simd(target, target.register_granule, plan.lds_allocated_bytes, plan.waves_m * plan.waves_n)
+        waves = min(target.registers_per_lane // plan.register_budget, room)
         func.operation.attributes["rocdl.waves_per_eu"] = ir.IntegerAttr.get(i32, waves)
         ceiling = [ir.StringAttr.get("amdgpu-num-vgpr"), ir.StringAttr.get(str(self.plan.register_budget))]
         func.operation.attributes["passthrough"] = ir.ArrayAttr.get([ir.ArrayAttr.get(ceiling)])

@@ -98,8 +98,7 @@ class _Pipeline:
         self.shape = Shape(count, self.per_slice, len(self.fragments[0]), len(self.writes), plan.stages)
         self.total = tiles.whole + (1 if tiles.tail else 0)
         self.buffers = self._stage_buffers()
-        # schedules that say where each step stands; the backend orders the steps of a tile in the others
-        self.ordered = plan.schedule in ("interleaved", "ping-pong")
+        self.ordered = plan.schedule in schedule.ORDERED
 
     def run(self) -> None:
         first = self.tiles.loop or self.tiles.tail[0]

@@ -19,3 +19,19 @@ def test_rounds(workgroups, rounds, last, text):
     fill = GridFill(workgroups, 304)
     assert (fill.rounds, fill.last_round, fill.text()) == (rounds, last, text)
     assert (fill.rounds - 1) * 304 + fill.last_round == workgroups
+
+
+@pytest.mark.parametrize(
+    ("workgroups", "held", "batches"),
+    [
+        (304, 4, ((1, 1),)),
+        (304 * 9, 4, ((3, 3),)),  # and not 4, 4 and 1
+        (304 * 9, 5, ((5, 1), (4, 1))),
+        (304 * 8 + 1, 1, ((1, 9),)),
+        (304 * 2, 0, ((1, 2),)),
+    ],
+)
+def test_batches_hold_every_workgroup_and_are_of_a_size(workgroups, held, batches):
+    grid = GridFill(workgroups, 304)
+    assert grid.batches(held) == batches
+    assert sum(size * often for size, often in batches) == grid.rounds
