@@ -7,11 +7,12 @@ is not a time: everything overlaps as well as the hardware's units allow, and la
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from rocfuse.analysis.cost import Objective
 from rocfuse.analysis.grid import GridFill
 from rocfuse.analysis.registers import occupancy
 from rocfuse.compiler import CodeObject
@@ -25,7 +26,10 @@ _PERIOD = 1_000_003  # elements of random data, repeated: no power of two, so th
 
 @record
 class Counted:
-    """Cycles that each unit of the busiest compute unit is busy, all workgroups that it runs together."""
+    """Cycles that each unit of the busiest compute unit is busy, all workgroups that it runs together.
+
+    For throughput: of any compute unit of a full GPU, with its share of all workgroups.
+    """
 
     matrix: int  # of a SIMD
     issue: int  # of a SIMD's issue slots
@@ -40,21 +44,33 @@ class Counted:
         return max(parts, key=lambda name: parts[name])
 
 
-def count(code: CodeObject, kernel: str, target: Target) -> Counted:
+def count(code: CodeObject, kernel: str, target: Target, objective: Objective = "latency") -> Counted:
     """Execute workgroup 0 of a kernel and count. Raises CompileError where the simulator finds a fault."""
     result = code.simulate(*_random_arrays(code.contract), workgroups=range(1), processes=1)
     if result.faults:
         raise CompileError(f"the simulator found a fault: {result.faults[0]}")
     (entry,) = (one for one in code.contract["kernels"] if one["name"] == kernel)
-    return counted(result.stats["kernels"][kernel], entry, target)
+    return counted(result.stats["kernels"][kernel], entry, target, objective)
 
 
-def counted(stats: Mapping[str, Any], entry: Mapping[str, Any], target: Target) -> Counted:
-    """The counts of one workgroup (`stats` as the simulator gives them) for the busiest compute unit.
+def counted(
+    stats: Mapping[str, Any], entry: Mapping[str, Any], target: Target, objective: Objective = "latency"
+) -> Counted:
+    """The counts of one workgroup (`stats` as the simulator gives them) for a compute unit.
 
-    A compute unit runs its workgroups in batches. In a batch, a SIMD's matrix work adds up and the other instructions
-    of one of its waves are exposed, because barriers bring all waves to the same place.
+    The busiest one runs its workgroups in batches. In a batch, a SIMD's matrix work adds up and the other instructions
+    of one of its waves are exposed, because barriers bring all waves to the same place. For throughput, every compute
+    unit has its share of the workgroups, in the batches that take least (see `full_gpu` in the cost model).
     """
+    grid = GridFill(math.prod(entry["grid"]), target.compute_units)
+    most = occupancy(target, entry["registers"], entry["lds_allocated_bytes"], stats["waves"]).workgroups
+    if objective == "latency":
+        return _in_batches(stats, grid.batches(most), target)
+    return min((_in_batches(stats, (one,), target) for one in grid.shares(most)), key=lambda one: one.cycles)
+
+
+def _in_batches(stats: Mapping[str, Any], batches: Sequence[tuple[int, float]], target: Target) -> Counted:
+    """Batches of workgroups, one after another: (workgroups that run together, how often)."""
     waves = stats["waves"]
     matrix = stats["matrix_cycles"] / waves
     instructions = sum(stats["instructions"].values()) / waves
@@ -64,8 +80,7 @@ def counted(stats: Mapping[str, Any], entry: Mapping[str, Any], target: Target) 
     lds_cycles += lds["bank_conflict_cycles"]
     fill = sum(one["bytes"] for one in stats["global"]) / target.fill_bytes_per_cycle_per_cu
     total = dict.fromkeys(("matrix", "issue", "lds", "memory", "cycles"), 0.0)
-    most = occupancy(target, entry["registers"], entry["lds_allocated_bytes"], waves).workgroups
-    for held, times in GridFill(math.prod(entry["grid"]), target.compute_units).batches(most):
+    for held, times in batches:
         on_simd = -(-held * waves // target.simds_per_cu)
         busy = {
             "matrix": on_simd * matrix,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rocfuse.analysis import operands, perf_config
 from rocfuse.analysis import tiling as tilings
-from rocfuse.analysis.cost import Cost, Step
+from rocfuse.analysis.cost import Cost, Objective, Step
 from rocfuse.analysis.grid import GridFill
 from rocfuse.analysis.problem import Problem
 from rocfuse.analysis.registers import most_registers, occupancy
@@ -44,11 +44,12 @@ def _kernel(decision: Decision, target: Target, every: bool) -> Report:
         "k": list(problem.k_sizes),
         "dtype": problem.a[0].element_type,
         "perf_config": perf_config.format(plan.tiling, plan.group_m),
+        "objective": decision.objective,
         "pins": [{"by": source.name, **source.values} for source in decision.pins.sources if source.values],
         "plan": {**_tiling(plan.tiling, problem), "contiguous": operands.output_direction(problem)},
         "grid": _grid(problem, plan, target),
         "cost": _cost(decision.cost, target, together),
-        "unfused": _unfused(problem, target),
+        "unfused": _unfused(problem, target, decision.objective),
         "lds": _lds(plan, target),
         "combine": _combine(plan),
         "registers": _registers(plan, target),
@@ -56,7 +57,7 @@ def _kernel(decision: Decision, target: Target, every: bool) -> Report:
         "traffic": _traffic(problem, plan.tiling),
         "candidates": len(decision.results),
         "accepted": sum(isinstance(result, Candidate) for result in decision.results),
-        "losers": _best(candidates),
+        "losers": _best(candidates, decision.objective),
     }
     if every:
         result["all"] = candidates
@@ -103,6 +104,9 @@ def _cost(cost: Cost, target: Target, gemms: Sequence[int]) -> Report:
         "total_cycles": cost.total,
         "microseconds": round(cost.total / target.engine_clock_mhz, 2),
         "bound": cost.bound,
+        "full_gpu_cycles": cost.predicted("throughput"),
+        "full_gpu_microseconds": round(cost.predicted("throughput") / target.engine_clock_mhz, 2),
+        "full_gpu_bound": cost.bound_for("throughput"),
         **{f"{name}_cycles": round(getattr(cost, name)) for name in names},
         "k_tiles": [
             {"gemms": count, "tiles": one.tiles, **_step(one.step, cost.resident, target)}
@@ -126,7 +130,7 @@ def _step(step: Step, resident: int, target: Target) -> Report:
     }
 
 
-def _unfused(problem: Problem, target: Target) -> list[Report]:
+def _unfused(problem: Problem, target: Target, objective: Objective) -> list[Report]:
     return [
         {
             "name": one.name,
@@ -135,7 +139,7 @@ def _unfused(problem: Problem, target: Target) -> list[Report]:
             "microseconds": round(one.cycles / target.engine_clock_mhz, 2),
             "bytes": one.bytes,
         }
-        for one in alternatives(problem, target)
+        for one in alternatives(problem, target, objective)
     ]
 
 
@@ -219,37 +223,48 @@ def _candidate(result: Result, decision: Decision, target: Target) -> Report:
     """A candidate, and the one number that lost it."""
     tiling = result.tiling
     if isinstance(result, Rejected):
-        verdict, reason, cycles = "rejected", result.reason, None
+        verdict, reason, total, full = "rejected", result.reason, None, None
     else:
-        cycles = result.cost.total
-        verdict, reason = "accepted", lost_by(result.cost, decision.cost, target)
+        total, full = (result.cost.predicted(one) for one in ("latency", "throughput"))
+        verdict, reason = "accepted", lost_by(result.cost, decision.cost, target, decision.objective)
         if tiling == decision.chosen.tiling:
-            verdict, reason = "chosen", "fewest cycles, as far as the model can tell"
+            verdict, reason = "chosen", f"fewest {UNITS[decision.objective]}, as far as the model can tell"
     entry = {**_tiling(tiling, decision.problem), "perf_config": perf_config.format(tiling), "verdict": verdict}
-    return {**entry, "reason": reason, "total_cycles": cycles}
+    return {**entry, "reason": reason, "total_cycles": total, "full_gpu_cycles": full}
 
 
-def lost_by(cost: Cost, best: Cost, target: Target) -> str:
+# what the plans of a kernel are compared by
+UNITS: Mapping[Objective, str] = {"latency": "cycles of latency", "throughput": "cycles of a full GPU"}
+
+
+def lost_by(cost: Cost, best: Cost, target: Target, objective: Objective = "latency") -> str:
     """What made an accepted tiling lose: its cycles, and the part of them that compares worst with the best."""
-    if cost.busy <= best.busy * (1 + TOLERANCE) and cost.requested_bytes >= best.requested_bytes:
+    units, have, least = UNITS[objective], cost.predicted(objective), best.predicted(objective)
+    equal = cost.cycles(objective) <= best.cycles(objective) * (1 + TOLERANCE)
+    if equal and cost.requested_bytes >= best.requested_bytes:
         if cost.requested_bytes == best.requested_bytes:
-            return f"{cost.total} >= {best.total} cycles for the same {cost.requested_bytes} B"
-        return f"asks for {cost.requested_bytes} > {best.requested_bytes} B in as good as the same {cost.total} cycles"
-    text = f"{cost.total} > {best.total} cycles (+{100 * (cost.total - best.total) / best.total:.1f} %)"
-    if cost.bound != "compute":
-        return f"{text}: {cost.bound} {round(cost.busy)} > {round(best.busy)} cycles"
-    busy, most = cost.matrix / cost.compute, best.matrix / best.compute
+            more = "" if have >= least else ", with more stages or instructions"
+            return (
+                f"{have} {'as good as' if more else '>='} {least} {units} for the same {cost.requested_bytes} B{more}"
+            )
+        return f"asks for {cost.requested_bytes} > {best.requested_bytes} B in as good as the same {have} {units}"
+    text = f"{have} > {least} {units} (+{100 * (have - least) / least:.1f} %)"
+    if (bound := cost.bound_for(objective)) != "compute":
+        return f"{text}: {bound} {round(cost.cycles(objective))} > {round(best.cycles(objective))} cycles"
+    busy, most = (one.matrix_share(objective) for one in (cost, best))
     worse = {
-        f"grid fills {100 * cost.fill:.0f} % of {target.compute_units} CUs": best.fill / cost.fill,
         f"tiles are {100 * cost.useful:.0f} % full": best.useful / cost.useful,
         f"matrix cores busy {100 * busy:.0f} % < {100 * most:.0f} %": most / busy,
     }
+    if objective == "latency":  # nothing is idle on a full GPU
+        worse = {f"grid fills {100 * cost.fill:.0f} % of {target.compute_units} CUs": best.fill / cost.fill, **worse}
     return f"{text}: {max(worse, key=lambda one: worse[one])}"
 
 
-def _best(candidates: Sequence[Report]) -> list[Report]:
+def _best(candidates: Sequence[Report], objective: Objective) -> list[Report]:
     """The accepted that came closest, then the rejected in order; one of each tile first, then the others."""
-    accepted = sorted((one for one in candidates if one["verdict"] == "accepted"), key=lambda one: one["total_cycles"])
+    key = "total_cycles" if objective == "latency" else "full_gpu_cycles"
+    accepted = sorted((one for one in candidates if one["verdict"] == "accepted"), key=lambda one: one[key])
     best: list[Report] = []
     for ranked in (accepted, [one for one in candidates if one["verdict"] == "rejected"]):
         tiles: dict[tuple[int, int], Report] = {}

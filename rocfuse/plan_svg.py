@@ -56,7 +56,7 @@ def draw(found: Mapping[str, Any], decisions: Sequence[Decision], target: Target
     """The drawing of a module's kernels, one below the other. `found` is their report; needs a current context."""
     canvas = _Canvas()
     for number, (kernel, decision) in enumerate(zip(found["kernels"], decisions, strict=True)):
-        attribute = plan_attribute(decision.chosen, decision.problem, target)
+        attribute = plan_attribute(decision, target)
         plan = read_plan(ir.DictAttr(attribute), target)
         canvas.heading(f"{kernel['name']}: {kernel['plan']['text']} on {target.name}")
         _draw_lds(canvas, kernel["lds"], plan)

@@ -21,7 +21,7 @@ def _lines(kernel: Report, target: str) -> Iterator[str]:
     yield ""
     yield from _plan_lines(kernel)
     yield ""
-    yield from _cost_lines(kernel["cost"], kernel["unfused"])
+    yield from _cost_lines(kernel["cost"], kernel["unfused"], kernel["objective"])
     yield ""
     yield from _lds_lines(kernel["lds"])
     yield from _combine_lines(kernel["combine"])
@@ -33,10 +33,17 @@ def _lines(kernel: Report, target: str) -> Iterator[str]:
     yield from _candidate_lines(kernel)
 
 
+_OBJECTIVES = {
+    "latency": "one launch that has the GPU to itself",
+    "throughput": "what is taken of a GPU that other work keeps full",
+}
+
+
 def _plan_lines(kernel: Report) -> Iterator[str]:
     grid = kernel["grid"]
     yield f"plan       {_describe(kernel['plan'])}"
     yield f"config     {kernel['perf_config']}"
+    yield f"objective  {kernel['objective']}: {_OBJECTIVES[kernel['objective']]}"
     if kernel["pins"]:
         yield f"pinned by  {', '.join(one['by'] for one in kernel['pins'])}"
     tiles = f"{grid['tiles_m']} x {grid['tiles_n']} tiles"
@@ -48,8 +55,10 @@ def _plan_lines(kernel: Report) -> Iterator[str]:
     yield f"rounds     {units}; grid fills {grid['fill_percent']:g} % of {grid['compute_units']} CUs"
 
 
-def _cost_lines(cost: Report, unfused: Sequence[Report]) -> Iterator[str]:
+def _cost_lines(cost: Report, unfused: Sequence[Report], objective: str) -> Iterator[str]:
     yield f"predicted  {cost['microseconds']:g} us: {cost['total_cycles']} cycles, {cost['bound']} bound"
+    full = f"{cost['full_gpu_cycles']} cycles, {cost['full_gpu_bound']} bound"
+    yield f"taken      {cost['full_gpu_microseconds']:g} us of a full GPU: {full}"
     busiest = ", ".join(f"{name} {cost[f'{name}_cycles']}" for name in ("prologue", "loop", "combine"))
     yield f"compute    {cost['compute_cycles']} cycles of the busiest CU: {busiest}"
     memory = (("L2", "l2"), ("Infinity Cache", "infinity_cache"), ("HBM", "hbm"))
@@ -60,10 +69,11 @@ def _cost_lines(cost: Report, unfused: Sequence[Report]) -> Iterator[str]:
         parts = ", ".join(f"{name} {step[f'{name}_cycles']}" for name in ("matrix", "issue", "lds", "fill"))
         held = f"the CU, with {_count(cost['resident'], 'workgroup')}"
         yield f"a K tile   {of}{parts} cycles of {held}; {_count(step['tiles'], 'tile')}"
-    rows = [["fused", 1, cost["microseconds"], cost["bytes"]]]
+    alone = objective == "latency"
+    rows = [["fused", 1, cost["microseconds" if alone else "full_gpu_microseconds"], cost["bytes"]]]
     rows += [[one["name"], one["kernels"], one["microseconds"], one["bytes"]] for one in unfused]
     yield ""
-    yield from _table(["program", "kernels", "us", "bytes"], rows)
+    yield from _table(["program", "kernels", "us" if alone else "us of a full GPU", "bytes"], rows)
 
 
 def _lds_lines(lds: Report) -> Iterator[str]:
@@ -107,7 +117,9 @@ def _traffic_lines(traffic: Report) -> Iterator[str]:
 
 
 def _candidate_lines(kernel: Report) -> Iterator[str]:
-    counts = f"{_count(kernel['candidates'], 'candidate')}, {kernel['accepted']} accepted"
+    counts = (
+        f"{_count(kernel['candidates'], 'candidate')}, {kernel['accepted']} accepted, compared by {kernel['objective']}"
+    )
     shown: list[Report] = kernel["all"] if "all" in kernel else kernel["losers"]
     title = "all of them" if "all" in kernel else "the best losers" if shown else "no losers"
     yield f"{counts}; {title}"

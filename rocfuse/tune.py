@@ -91,8 +91,9 @@ def candidates(decision: Decision) -> list[Trial]:
     """What fits, in the order of the model's preference: its own choice first."""
     from rocfuse.analysis import perf_config, search
 
-    found = search.ranked(decision.results)
-    return [Trial(perf_config.format(one.tiling, one.plan.group_m), round(one.cost.total)) for one in found]
+    objective = decision.objective
+    found = search.ranked(decision.results, objective)
+    return [Trial(perf_config.format(one.tiling, one.plan.group_m), one.cost.predicted(objective)) for one in found]
 
 
 def best(trials: Sequence[Trial], location: str) -> Trial:
@@ -166,17 +167,15 @@ class TuneCommand(PlanCommand):
                 continue
             trials = candidates(decision)
             if self.arguments.perf_config is None:
-                trials = [
-                    self._count(chunk, key, decision.name, one, observer) for one in trials[: self.arguments.best_of]
-                ]
+                trials = [self._count(chunk, key, decision, one, observer) for one in trials[: self.arguments.best_of]]
             chosen = best(
                 trials[:1] if self.arguments.perf_config is not None else trials, str(kernel.gemm.op.location)
             )
             self.choices[key] = chosen.line
-            lines += ["", *self._report(decision.name, key, trials, chosen)]
+            lines += ["", *self._report(decision, key, trials, chosen)]
         return {"": "".join(f"{line}\n" for line in lines[1:]).encode()}
 
-    def _count(self, chunk: Chunk, key: str, name: str, trial: Trial, observer: Observer) -> Trial:
+    def _count(self, chunk: Chunk, key: str, decision: Decision, trial: Trial, observer: Observer) -> Trial:
         """A candidate compiled and counted."""
         import rocfuse
         from rocfuse.counts import count
@@ -186,17 +185,18 @@ class TuneCommand(PlanCommand):
         options = {name: parse_options(text) for name, text in self.arguments.passes}
         observer.enter(f"candidate {trial.line}")
         try:
-            module = _alone(chunk.text, name)
+            module = _alone(chunk.text, decision.name)
             code = rocfuse.compile(module, target.name, options=options, tuning_db=TuningDb("", {key: trial.line}))
-            return replace(trial, counted=count(code, name, target))
+            return replace(trial, counted=count(code, decision.name, target, decision.objective))
         except CompileError as error:
             return replace(trial, failure=error.message)
 
-    def _report(self, name: str, key: str, trials: Sequence[Trial], chosen: Trial) -> Iterator[str]:
+    def _report(self, decision: Decision, key: str, trials: Sequence[Trial], chosen: Trial) -> Iterator[str]:
         """What was counted, and what is recorded, in place of what."""
-        yield f"kernel {name}: {key}"
+        yield f"kernel {decision.name}: {key}"
         if chosen.counted:
-            yield "cycles counted in the simulator, which executed workgroup 0; nothing ran on a GPU"
+            how = f"cycles for {decision.objective}, counted in the simulator"
+            yield f"{how}, which executed workgroup 0; nothing ran on a GPU"
             yield from table([["cycles", "bound by", "model", "perf config"], *(one.row() for one in trials)])
         before = self.db.choices.get(key)
         change = "" if before is None else ", as before" if before == chosen.line else f", in place of {before}"

@@ -8,7 +8,9 @@ fitted to a run on a GPU.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import cache, cached_property
+from typing import Literal
 
 from rocfuse.analysis.copies import LDS_ACCESS_BYTES
 from rocfuse.analysis.grid import GridFill
@@ -20,6 +22,10 @@ from rocfuse.analysis.tiling import Plan, k_slice, tile_bytes, workgroups
 from rocfuse.analysis.traffic import traffic
 from rocfuse.records import record
 from rocfuse.targets import Target
+
+# What a plan is chosen for: the time of one launch that has the GPU to itself, or what it takes of a GPU that other
+# work keeps full.
+Objective = Literal["latency", "throughput"]
 
 # Wave instructions for each element that a lane computes of the result: activation, rounding and store of a gated
 # layer. The simulator counts 9 (reglu) to 30 (geglu with erf) outside of the loop.
@@ -63,11 +69,26 @@ class Range:
 
 
 @record
+class Batches:
+    """Cycles of a compute unit that runs batches of workgroups, one after another, by part."""
+
+    matrix: float  # cycles of the loop in which the busiest SIMD multiplies
+    loop: float
+    prologue: float
+    combine: float
+
+    @property
+    def compute(self) -> float:
+        """Cycles of all parts."""
+        return self.loop + self.prologue + self.combine
+
+
+@record
 class Cost:
     """Cycles of a kernel at the engine clock, and the parts that they come from.
 
     `loop`, `prologue` and `combine` are a busiest compute unit's; `fill`, `l2` and `hbm` what all bytes take at each
-    level. A kernel takes the longest of these, and its launch.
+    level. A kernel takes the longest of these, and its launch. `full` is about another question: see `full_gpu`.
     """
 
     ranges: tuple[Range, ...]
@@ -86,6 +107,7 @@ class Cost:
     bytes: int  # once each
     requested_bytes: int  # by all workgroups
     waves: int  # of a workgroup
+    full: Batches  # of the workgroups, a compute unit's share where the GPU is always full
 
     @property
     def compute(self) -> float:
@@ -95,7 +117,28 @@ class Cost:
     @cached_property
     def busy(self) -> float:
         """Cycles from the first workgroup's start to the last one's end."""
-        return max(self.compute, self.l2, self.infinity_cache, self.hbm)
+        return max(self.compute, *self._memory.values())
+
+    @cached_property
+    def taken(self) -> float:
+        """Cycles of the whole GPU that the kernel takes from others, where they keep it full."""
+        return max(self.full.compute, *self._memory.values())
+
+    def cycles(self, objective: Objective) -> float:
+        """What plans are compared by: `busy` for latency, `taken` for throughput."""
+        return self.busy if objective == "latency" else self.taken
+
+    def predicted(self, objective: Objective) -> int:
+        """Whole cycles: for latency with the launch, which takes nothing from others."""
+        return self.total if objective == "latency" else round(self.taken)
+
+    @property
+    def _memory(self) -> dict[str, float]:
+        return {"l2": self.l2, "infinity cache": self.infinity_cache, "hbm": self.hbm}
+
+    def matrix_share(self, objective: Objective) -> float:
+        """Part of the compute units' cycles, busiest or all, in which their matrix cores multiply, from 0 to 1."""
+        return self.matrix / self.compute if objective == "latency" else self.full.matrix / self.full.compute
 
     @property
     def issued(self) -> float:
@@ -110,7 +153,11 @@ class Cost:
     @property
     def bound(self) -> str:
         """What takes longest."""
-        parts = {"compute": self.compute, "l2": self.l2, "infinity cache": self.infinity_cache, "hbm": self.hbm}
+        return self.bound_for("latency")
+
+    def bound_for(self, objective: Objective) -> str:
+        """What takes longest of what the objective asks for."""
+        parts = {"compute": self.compute if objective == "latency" else self.full.compute, **self._memory}
         return max(parts, key=lambda name: parts[name])
 
 
@@ -126,22 +173,15 @@ def cost(problem: Problem, plan: Plan, target: Target) -> Cost:
     grid = GridFill(count, target.compute_units)
     resident = max(min(held, grid.rounds), 1)
     ranges = ranges_of(problem, plan, target)
-    latency = target.memory_latency_ns * target.engine_clock_mhz / 1000
-    matrix = loop = prologue = combine = 0.0
-    for size, times in grid.batches(resident):
-        loop += times * sum(one.tiles * batch_cycles(one.step, size, plan, target) for one in ranges)
-        on_simd = -(-size * plan.tiling.waves // target.simds_per_cu)
-        matrix += times * on_simd * sum(one.tiles * one.step.matrix_cycles for one in ranges)
-        prologue += times * (latency * len(ranges) + on_simd * _SETUP_INSTRUCTIONS * target.issue_cycles)
-        combine += times * _combine_cycles(problem, plan, size, on_simd, target)
+    alone = _batches(problem, plan, ranges, grid.batches(resident), target)
     moved = traffic(problem, plan.tiling)
     per_cycle = 1 / target.engine_clock_mhz  # bytes a microsecond -> bytes a cycle
     return Cost(
         ranges,
-        matrix,
-        loop,
-        prologue,
-        combine,
+        alone.matrix,
+        alone.loop,
+        alone.prologue,
+        alone.combine,
         moved.with_rereads / (target.l2_bytes_per_cycle_per_xcd * target.xcds),
         l2_misses(problem, plan, resident, target) / (target.infinity_cache_bytes_per_us * per_cycle),
         moved.once / (target.hbm_bytes_per_us * per_cycle),
@@ -153,7 +193,39 @@ def cost(problem: Problem, plan: Plan, target: Target) -> Cost:
         moved.once,
         moved.with_rereads,
         tiling.waves,
+        full_gpu(problem, plan, ranges, grid, held, target),
     )
+
+
+def full_gpu(
+    problem: Problem, plan: Plan, ranges: Sequence[Range], grid: GridFill, held: int, target: Target
+) -> Batches:
+    """A compute unit's share of all workgroups, in cycles, on a GPU that is always full.
+
+    workgroups / compute units x cycles of a batch of s / s, at the s from 1 to `held` where that is least.
+
+    Other work of the same kind fills what this kernel leaves: no compute unit is idle, there is no last round, and a
+    batch is as large as occupancy permits, however small the grid. As in `cost`, nothing overlaps between a batch's
+    prologue, loop and combine. Less than `held` at once is for workgroups that do not deal evenly to the SIMDs: they
+    are dealt one by one, and a batch would have to wait for the fullest SIMD.
+    """
+    shares = (_batches(problem, plan, ranges, (one,), target) for one in grid.shares(held))
+    return min(shares, key=lambda one: one.compute)
+
+
+def _batches(
+    problem: Problem, plan: Plan, ranges: Sequence[Range], batches: Sequence[tuple[int, float]], target: Target
+) -> Batches:
+    """Cycles of batches: (workgroups that run together, how often)."""
+    latency = target.memory_latency_ns * target.engine_clock_mhz / 1000
+    matrix = loop = prologue = combine = 0.0
+    for size, times in batches:
+        loop += times * sum(one.tiles * batch_cycles(one.step, size, plan, target) for one in ranges)
+        on_simd = -(-size * plan.tiling.waves // target.simds_per_cu)
+        matrix += times * on_simd * sum(one.tiles * one.step.matrix_cycles for one in ranges)
+        prologue += times * (latency * len(ranges) + on_simd * _SETUP_INSTRUCTIONS * target.issue_cycles)
+        combine += times * _combine_cycles(problem, plan, size, on_simd, target)
+    return Batches(matrix, loop, prologue, combine)
 
 
 def batch_cycles(step: Step, size: int, plan: Plan, target: Target) -> float:

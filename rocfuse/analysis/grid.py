@@ -37,6 +37,13 @@ class GridFill:
         size, larger = divmod(self.rounds, count)
         return tuple((one, often) for one, often in ((size + 1, larger), (size, count - larger)) if often)
 
+    def shares(self, held: int) -> tuple[tuple[int, float], ...]:
+        """(workgroups that run together, how often) of every number that a compute unit holds, `held` at most.
+
+        How often is a compute unit's share of all workgroups, whole or not, where all units are busy all the time.
+        """
+        return tuple((one, self.workgroups / (one * self.compute_units)) for one in range(1, max(held, 1) + 1))
+
     def text(self) -> str:
         """`grid fills 61 % of 304 CUs`."""
         return f"grid fills {100 * self.share:.3g} % of {self.compute_units} CUs"

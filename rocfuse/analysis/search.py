@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from rocfuse.analysis.cost import Cost, cost, group_rows
+from rocfuse.analysis.cost import Cost, Objective, cost, group_rows
 from rocfuse.analysis.problem import Problem
 from rocfuse.analysis.tiling import LOOP_FORMS, MOST_STAGES, SCHEDULES, Limits, Plan, Rejected, Tiling, check
 from rocfuse.records import record
@@ -66,8 +66,9 @@ def search(
     limits: Limits | None = None,
     pins: Mapping[str, Any] | None = None,
     group_m: int | None = None,
+    objective: Objective = "latency",
 ) -> Found:
-    """Try all levels and choose. `pins` are fields of Tiling."""
+    """Try all levels and choose for an objective. `pins` are fields of Tiling."""
     tried: dict[Tiling, Result] = {}
 
     def attempt(tilings: Iterable[Tiling]) -> None:
@@ -77,7 +78,7 @@ def search(
                 tried[one] = _attempt(problem, target, limits, group_m, one)
 
     def best(count: int) -> list[Tiling]:
-        fitting = sorted((one for one in tried.values() if isinstance(one, Candidate)), key=_rank)
+        fitting = _sorted(tried.values(), objective)
         return [one.tiling for one in fitting[:count]]
 
     attempt(geometries(problem, target))
@@ -86,13 +87,13 @@ def search(
     close = [one.tiling for one in over]
     attempt(replace(one, tile_k=k) for one in best(_OTHER_K) + close[:_OTHER_K] for k in _TILE_K[1:])
     attempt(one for geometry in best(_EXPANDED) + close[:_EXPANDED] for one in variants(geometry, problem))
-    return Found(tuple(tried.values()), choose(tried.values()))
+    return Found(tuple(tried.values()), choose(tried.values(), objective))
 
 
-def rough(problem: Problem, target: Target) -> Candidate | None:
+def rough(problem: Problem, target: Target, objective: Objective = "latency") -> Candidate | None:
     """The best of the usual geometries, for a prediction only."""
     usual = geometries(problem, target, _ROUGH, _WAVES[:2])
-    return choose(_attempt(problem, target, None, None, tiling) for tiling in usual)
+    return choose((_attempt(problem, target, None, None, tiling) for tiling in usual), objective)
 
 
 def _attempt(problem: Problem, target: Target, limits: Limits | None, group_m: int | None, tiling: Tiling) -> Result:
@@ -141,31 +142,37 @@ def _wave_grid(tile_m: int, tile_n: int, waves: int, gemms: int, row: MatrixInst
     return waves_m, waves_n
 
 
-def choose(results: Iterable[Result]) -> Candidate | None:
-    """Of the plans that are as fast as any as far as the model can tell, the one that asks for the fewest bytes.
+def choose(results: Iterable[Result], objective: Objective = "latency") -> Candidate | None:
+    """Of the plans that are as good as any as far as the model can tell, the one that asks for the fewest bytes.
 
-    Of those, the one with the fewest stages, then the fewest instructions: what the model leaves out (code size,
-    clocks, contention) costs more where there is more of them.
+    Good is what the objective says: the fewest cycles alone on the GPU, or the fewest that are taken of a full one. Of
+    plans that ask for the same bytes, the one with the fewest stages, then the fewest instructions: what the model
+    leaves out (code size, clocks, contention) costs more where there is more of them.
     """
-    fitting = [one for one in results if isinstance(one, Candidate)]
+    fitting = _sorted(results, objective)
     if not fitting:
         return None
-    best = min(one.cost.busy for one in fitting)
-    equal = (one for one in fitting if one.cost.busy <= best * (1 + TOLERANCE))
-    return min(equal, key=lambda one: (one.cost.requested_bytes, one.tiling.stages, one.cost.issued, *_rank(one)))
+    best = fitting[0].cost.cycles(objective)
+    equal = (one for one in fitting if one.cost.cycles(objective) <= best * (1 + TOLERANCE))
+    # min takes the first of equals, which is the better one
+    return min(equal, key=lambda one: (one.cost.requested_bytes, one.tiling.stages, one.cost.issued))
 
 
-def ranked(results: Iterable[Result]) -> list[Candidate]:
+def ranked(results: Iterable[Result], objective: Objective = "latency") -> list[Candidate]:
     """The plans that fit: the choice, then the others from the fewest cycles on."""
-    fitting = sorted((one for one in results if isinstance(one, Candidate)), key=_rank)
-    chosen = choose(fitting)
+    fitting = _sorted(results, objective)
+    chosen = choose(fitting, objective)
     return sorted(fitting, key=lambda one: one is not chosen)
 
 
-def _rank(one: Candidate) -> tuple[float, float, int]:
+def _sorted(results: Iterable[Result], objective: Objective) -> list[Candidate]:
     """Fewest cycles; then, where memory takes them all, the least work; then the largest tile."""
-    tiling = one.plan.tiling
-    return one.cost.busy, one.cost.compute, -tiling.tile_m * tiling.tile_n
+
+    def rank(one: Candidate) -> tuple[float, float, int]:
+        work = one.cost.compute if objective == "latency" else one.cost.full.compute
+        return one.cost.cycles(objective), work, -one.tiling.tile_m * one.tiling.tile_n
+
+    return sorted((one for one in results if isinstance(one, Candidate)), key=rank)
 
 
 def distance(one: Tiling, other: Tiling) -> float:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+from rocfuse.analysis.cost import Objective
 from rocfuse.analysis.operands import ELEMENT_BYTES
 from rocfuse.analysis.problem import Access, Problem
 from rocfuse.analysis.search import rough
@@ -19,7 +20,10 @@ from rocfuse.targets import Target
 
 @record
 class Unfused:
-    """One program without fusion: its kernels, predicted cycles with launches, and bytes moved once each."""
+    """One program without fusion: its kernels, predicted cycles, and bytes moved once each.
+
+    Cycles are one kernel after another with their launches, or for throughput what all take of a full GPU.
+    """
 
     name: str
     kernels: int
@@ -27,22 +31,27 @@ class Unfused:
     bytes: int
 
 
-def alternatives(problem: Problem, target: Target) -> tuple[Unfused, ...]:
-    """Every unfused program that there is, best first. Empty where a GEMM of it cannot be planned."""
+def alternatives(problem: Problem, target: Target, objective: Objective = "latency") -> tuple[Unfused, ...]:
+    """Every unfused program that there is, the best for the objective first.
+
+    Empty where a GEMM of it cannot be planned.
+    """
     product = _product(problem)
     product_bytes = _bytes(problem, product)
     combine = sum(_bytes(problem, one) for one in dict.fromkeys(problem.extras + problem.outputs))
-    launch = target.launch_ns * target.engine_clock_mhz / 1000
+    launch = target.launch_ns * target.engine_clock_mhz / 1000 if objective == "latency" else 0.0
     found: list[Unfused] = []
 
     def consider(name: str, gemms: tuple[Problem, ...], kernels: int, read: int) -> None:
         """`kernels` more kernels than GEMMs, and `read` bytes of products that come back from memory."""
-        best = {one: rough(one, target) for one in dict.fromkeys(gemms)}
+        best = {one: rough(one, target, objective) for one in dict.fromkeys(gemms)}
         costs = [plan.cost for plan in (best[one] for one in gemms) if plan]
         if len(costs) < len(gemms):
             return
         moved = sum(one.bytes for one in costs) + read + combine - (0 if kernels else product_bytes)
-        cycles = sum(one.total for one in costs) + kernels * launch + _cycles(read + combine, read, target)
+        cycles = (
+            sum(one.predicted(objective) for one in costs) + kernels * launch + _cycles(read + combine, read, target)
+        )
         found.append(Unfused(name, len(gemms) + kernels, round(cycles), moved))
 
     alone = tuple(

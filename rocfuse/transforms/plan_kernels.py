@@ -11,7 +11,7 @@ from mlir import ir
 
 from rocfuse.analysis import operands, perf_config, search
 from rocfuse.analysis import tiling as tilings
-from rocfuse.analysis.cost import Cost
+from rocfuse.analysis.cost import Cost, Objective
 from rocfuse.analysis.problem import Problem, canonical
 from rocfuse.analysis.registers import waves_per_simd
 from rocfuse.analysis.search import Candidate, Found, Result
@@ -40,6 +40,7 @@ class Decision:
     chosen: Plan
     cost: Cost
     pins: Pins
+    objective: Objective
 
 
 @register
@@ -51,6 +52,9 @@ class PlanKernels(Pass):
     by an option, by `perf-config`, one line of text for several (`v1:m128,n64,k64`), or by such a line in the program,
     `rocfuse.config = "v1:…"` on the multi_gemm or on the function. An option goes before `perf-config`, that before
     the attribute, that before what a tuning db records for the kernel, and the model chooses the rest.
+
+    `objective` is what the model chooses for: `latency`, the time of one launch that has the GPU to itself, or
+    `throughput`, what the kernel takes of a GPU that other work keeps full. It pins nothing.
 
         %g:2 = "rocfuse.multi_gemm"() ({…}) {dims = ["m", "n", "k"]}
       →
@@ -75,6 +79,7 @@ class PlanKernels(Pass):
     group_m: int | None = None
     perf_config: str | None = None
     fuse: Literal["always", "auto"] = "always"
+    objective: Objective = "latency"
     max_lds_bytes: int | None = None
     max_registers: int | None = None
     min_waves_per_simd: int | None = None
@@ -100,7 +105,7 @@ class PlanKernels(Pass):
             if free and context.on_remark and (contrary := against_fusing(decision, context.target)):
                 context.remark(op.location, f"{self.name}: {contrary}")
             with module.context:
-                op.attributes[PLAN] = plan_attribute(decision.chosen, decision.problem, context.target)
+                op.attributes[PLAN] = plan_attribute(decision, context.target)
 
     def decide(self, kernel: FusedKernel, context: PassContext) -> Decision:
         """Consider every candidate for a kernel and choose. Raises CompileError where nothing fits."""
@@ -113,14 +118,14 @@ class PlanKernels(Pass):
             every = pins.then(recorded)
             found = self._try(problem, every, target)
             if found.chosen:
-                return _decision(kernel, problem, every, found.results, found.chosen)
+                return self._decision(kernel, problem, every, found)
             text = f"{recorded.name} has a choice for this kernel that does not fit: {_closest(found.results).reason}"
             pinned = f" ({every.text()})" if pins.values else ""
             context.remark(location, f"{self.name}: {text}{pinned}; the model chooses")
         found = self._try(problem, pins, target)
         if not found.chosen:
             raise self._nothing_fits(found, problem, pins, target, location)
-        return _decision(kernel, problem, pins, found.results, found.chosen)
+        return self._decision(kernel, problem, pins, found)
 
     def _pins(self, kernel: FusedKernel, target: Target) -> Pins:
         """What the user pins, the strongest source first: pass options, then perf-config, then the program."""
@@ -148,7 +153,12 @@ class PlanKernels(Pass):
     def _try(self, problem: Problem, pins: Pins, target: Target) -> Found:
         """Every candidate with what is pinned, filtered."""
         limits = Limits(self.max_lds_bytes, self.max_registers, self.min_waves_per_simd)
-        return search.search(problem, target, limits, pins.tiling, pins.group_m)
+        return search.search(problem, target, limits, pins.tiling, pins.group_m, self.objective)
+
+    def _decision(self, kernel: FusedKernel, problem: Problem, pins: Pins, found: Found) -> Decision:
+        assert found.chosen
+        chosen = found.chosen
+        return Decision(kernel.name, problem, found.results, chosen.plan, chosen.cost, pins, self.objective)
 
     def _check_extents(self, kernel: FusedKernel, problem: Problem, target: Target) -> None:
         """Refuse what has no elements, and what the buffer resource of one batch of an array cannot bound."""
@@ -191,29 +201,25 @@ class PlanKernels(Pass):
         return CompileError(text, location, (*closest.table, *notes))
 
 
-def _decision(
-    kernel: FusedKernel, problem: Problem, pins: Pins, results: tuple[Result, ...], chosen: Candidate
-) -> Decision:
-    return Decision(kernel.name, problem, results, chosen.plan, chosen.cost, pins)
-
-
 def _closest(results: Sequence[Result]) -> Rejected:
     rejected = [one for one in results if isinstance(one, Rejected)]
     return min(rejected, key=lambda one: (one.severity, one.excess))
 
 
 def against_fusing(decision: Decision, target: Target) -> str | None:
-    """The prediction that not fusing is faster, with both times; None where it is not."""
-    others = alternatives(decision.problem, target)
-    if not others or others[0].cycles >= decision.cost.total:
+    """The prediction that not fusing is better for the objective, with both times; None where it is not."""
+    others = alternatives(decision.problem, target, decision.objective)
+    cycles = decision.cost.predicted(decision.objective)
+    if not others or others[0].cycles >= cycles:
         return None
     best, clock = others[0], target.engine_clock_mhz
-    fused = f"{decision.cost.total / clock:.1f} us fused > {best.cycles / clock:.1f} us unfused"
-    return f"predicted {fused} ({best.name}); fused all the same"
+    fused = f"{cycles / clock:.1f} us fused > {best.cycles / clock:.1f} us unfused"
+    return f"predicted {decision.objective}: {fused} ({best.name}); fused all the same"
 
 
-def plan_attribute(plan: Plan, problem: Problem, target: Target) -> ir.DictAttr:
+def plan_attribute(decision: Decision, target: Target) -> ir.DictAttr:
     """The plan as a dictionary attribute; every later pass reads it and decides nothing."""
+    plan, problem = decision.chosen, decision.problem
     tiling, lds = plan.tiling, plan.lds
     buffers = [
         {"name": b.name, "offset": b.offset_bytes, "bytes": b.size_bytes, "live": b.live, "stage": b.stage}
@@ -247,6 +253,7 @@ def plan_attribute(plan: Plan, problem: Problem, target: Target) -> ir.DictAttr:
         "split_k": tiling.split_k,
         "group_m": plan.group_m,
         "perf_config": perf_config.format(tiling, plan.group_m),
+        "objective": decision.objective,
         "contiguous": operands.output_direction(problem),
         "grid": tilings.workgroups(problem, tiling),
         "copies": copies,

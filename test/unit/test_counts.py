@@ -46,6 +46,13 @@ def test_the_busiest_unit_decides():
     assert found.bound == "lds" and found.cycles == found.lds == 1110
 
 
+def test_a_full_gpu_has_no_rounds_and_no_idle_units():
+    """Two together in 640 + 80 cycles, as often as the grid's size gives; alone, the busiest unit has a round."""
+    one, many = (counted(STATS, entry(n, registers=256), GFX942, "throughput") for n in (38, 3 * 304))
+    assert one.cycles == (640 + 80) // 2 // 8 and many.cycles == 3 * (640 + 80) // 2
+    assert counted(STATS, entry(38, registers=256), GFX942).cycles == 400
+
+
 def test_the_counts_of_a_kernel():
     options = {"rocfuse-plan-kernels": {"perf-config": "v1:m32,n32,k32,wm1,wn2,op16x16x16"}}
     code = rocfuse.compile(str(gen.build(gen.GenOptions(m=64, n=64, k=64))), options=options)

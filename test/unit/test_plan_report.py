@@ -13,7 +13,7 @@ from mlir import ir
 from problems import gemms
 
 from rocfuse.analysis import schedule
-from rocfuse.analysis.cost import Cost
+from rocfuse.analysis.cost import Batches, Cost
 from rocfuse.analysis.registers import occupancy, waves_per_simd
 from rocfuse.analysis.schedule import ORDERS, Shape
 from rocfuse.analysis.search import TOLERANCE
@@ -52,7 +52,7 @@ def test_the_report_is_the_plan_that_goes_into_the_ir(name):
     module, decision = decide(name)
     (kernel,) = report([decision], GFX942, False)["kernels"]
     with module.context:
-        planned = from_attribute(ir.DictAttr(plan_attribute(decision.chosen, decision.problem, GFX942)))
+        planned = from_attribute(ir.DictAttr(plan_attribute(decision, GFX942)))
     plan = kernel["plan"]
     assert list(plan["tile"].values()) == planned["tile"]
     assert list(plan["waves"].values()) == planned["waves"]
@@ -124,22 +124,69 @@ def test_a_rejection_is_reported_in_the_words_of_the_filter():
             assert entry["total_cycles"] is None
 
 
-BEST = Cost((), 8000, 10000, 1000, 1000, 500, 500, 500, 0, 1, 2, 0.9, 1.0, 100, 1000, 4)
+BEST = Cost((), 8000, 10000, 1000, 1000, 500, 500, 500, 0, 1, 2, 0.9, 1.0, 100, 1000, 4, Batches(6000, 7000, 500, 500))
 
 
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"loop": 22000, "matrix": 16000, "fill": 0.45}, "24000 > 12000 cycles (+100.0 %): grid fills 45 % of 304 CUs"),
-        ({"loop": 22000, "matrix": 16000, "useful": 0.5}, "24000 > 12000 cycles (+100.0 %): tiles are 50 % full"),
-        ({"loop": 22000}, "24000 > 12000 cycles (+100.0 %): matrix cores busy 33 % < 67 %"),
-        ({"hbm": 18000}, "18000 > 12000 cycles (+50.0 %): hbm 18000 > 12000 cycles"),
-        ({"loop": 10100, "requested_bytes": 2000}, "asks for 2000 > 1000 B in as good as the same 12100 cycles"),
-        ({"loop": 10100}, "12100 >= 12000 cycles for the same 1000 B"),
+        (
+            {"loop": 22000, "matrix": 16000, "fill": 0.45},
+            "24000 > 12000 cycles of latency (+100.0 %): grid fills 45 % of 304 CUs",
+        ),
+        (
+            {"loop": 22000, "matrix": 16000, "useful": 0.5},
+            "24000 > 12000 cycles of latency (+100.0 %): tiles are 50 % full",
+        ),
+        ({"loop": 22000}, "24000 > 12000 cycles of latency (+100.0 %): matrix cores busy 33 % < 67 %"),
+        ({"hbm": 18000}, "18000 > 12000 cycles of latency (+50.0 %): hbm 18000 > 12000 cycles"),
+        (
+            {"loop": 10100, "requested_bytes": 2000},
+            "asks for 2000 > 1000 B in as good as the same 12100 cycles of latency",
+        ),
+        (
+            {"loop": 9900},
+            "11900 as good as 12000 cycles of latency for the same 1000 B, with more stages or instructions",
+        ),
+        ({"loop": 10100}, "12100 >= 12000 cycles of latency for the same 1000 B"),
     ],
 )
 def test_what_lost_an_accepted_tiling(change, reason):
     assert lost_by(replace(BEST, **change), BEST, GFX942) == reason
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"full": Batches(6000, 11000, 500, 500)}, "(+50.0 %): matrix cores busy 50 % < 75 %"),
+        ({"full": Batches(9000, 11000, 500, 500), "useful": 0.6}, "(+50.0 %): tiles are 60 % full"),
+        ({"l2": 12000}, "(+50.0 %): l2 12000 > 8000 cycles"),
+    ],
+)
+def test_what_lost_on_a_full_gpu(change, reason):
+    """The grid's fill is no reason: others take the compute units that it leaves."""
+    slow = replace(BEST, loop=50000, fill=0.1, **change)
+    assert lost_by(slow, BEST, GFX942, "throughput") == f"12000 > 8000 cycles of a full GPU {reason}"
+    many = replace(BEST, loop=50000, requested_bytes=2000)
+    text = "asks for 2000 > 1000 B in as good as the same 8000 cycles of a full GPU"
+    assert lost_by(many, BEST, GFX942, "throughput") == text
+
+
+@pytest.mark.parametrize("objective", ["latency", "throughput"])
+def test_the_report_says_what_it_chose_for(objective):
+    _, decision = decide("llama3_8b_m256", objective=objective)
+    found = report([decision], GFX942, True)
+    (kernel,) = found["kernels"]
+    key = {"latency": "total_cycles", "throughput": "full_gpu_cycles"}[objective]
+    assert kernel["objective"] == objective
+    accepted = [one for one in kernel["all"] if one["verdict"] != "rejected"]
+    least = min(one[key] for one in accepted)
+    (chosen,) = (one for one in accepted if one["verdict"] == "chosen")
+    assert kernel["cost"][key] == chosen[key] <= least * (1 + TOLERANCE)
+    assert all(str(one[key]) in one["reason"] for one in accepted if one is not chosen)
+    shown = text(found)
+    assert f"\nobjective  {objective}: " in shown
+    assert f"accepted, compared by {objective}; " in shown
 
 
 @pytest.mark.parametrize("name", ["llama3_8b_m256", "seed_sdxl", "glu_small_tosa"])
@@ -209,7 +256,7 @@ def test_every_element_of_the_tile_has_one_owner(matrix_op):
     """Against the instruction's own map: along n the product is computed transposed."""
     module, decision = decide("seed_sdxl", matrix_op=matrix_op, **PINNED)
     with module.context:
-        plan = read_plan(ir.DictAttr(plan_attribute(decision.chosen, decision.problem, GFX942)), GFX942)
+        plan = read_plan(ir.DictAttr(plan_attribute(decision, GFX942)), GFX942)
     assert plan.along == "n"
     owned = set()
     for block in owners(plan):
@@ -254,7 +301,7 @@ def test_the_drawing_shows_every_buffer_and_stays_on_the_page(stages):
 def test_the_shape_counts_the_matrix_steps_of_a_tile():
     module, decision = decide("seed_sdxl", **PINNED, matrix_op="32x32x8")
     with module.context:
-        plan = read_plan(ir.DictAttr(plan_attribute(decision.chosen, decision.problem, GFX942)), GFX942)
+        plan = read_plan(ir.DictAttr(plan_attribute(decision, GFX942)), GFX942)
     # 4 k slices of 16; a wave has 2 x 1 blocks of each of 2 GEMMs, fragments of 2 blocks of A and 1 of each B
     assert (shape_of(plan).slices, shape_of(plan).mmas, shape_of(plan).fragments) == (4, 4, 4)
 
