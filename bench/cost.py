@@ -24,10 +24,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from mlir import ir
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from bench.decisions import decide
 from bench.kernel_rows import Layer, Work, program, random_inputs
 from rocfuse.analysis.cost import Cost, Step
 from rocfuse.analysis.perf_config import format as perf_config
@@ -35,13 +35,8 @@ from rocfuse.analysis.search import Candidate
 from rocfuse.codegen.contract import build_contract
 from rocfuse.codegen.link import link
 from rocfuse.compiler import generate
-from rocfuse.dialect import MULTI_GEMM, create_context, walk
-from rocfuse.fused_kernel import read_kernel
-from rocfuse.passes import PassContext
-from rocfuse.pipeline import Pipeline, default_pipeline, run_pipeline
 from rocfuse.sim import simulate
 from rocfuse.targets import GFX942 as TARGET
-from rocfuse.transforms.plan_kernels import Decision, PlanKernels
 
 LAYERS = (  # k is long enough for a loop in every plan
     Work(Layer("SD 2.1", 2560, 640, "geglu", True), "kn", 4096),
@@ -73,16 +68,6 @@ class Row:
     predicted_loop: float  # cycles of the busiest compute unit
     counted_loop: float
     model_loop: float  # with waits
-
-
-def decide(text: str) -> Decision:
-    """The planner's decision about the one kernel of a program."""
-    module = ir.Module.parse(text, context=create_context())
-    elements = default_pipeline({}).elements
-    before = [getattr(one, "name", "") for one in elements].index(PlanKernels.name)
-    run_pipeline(module, Pipeline(elements[:before]), PassContext(TARGET))
-    (op,) = walk(module, MULTI_GEMM)
-    return PlanKernels().decide(read_kernel(op.parent), PassContext(TARGET))
 
 
 def predicted(step: Step) -> Counts:

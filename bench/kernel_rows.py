@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from bench import isa_stats
+from bench.decisions import decide
 from bench.isa_stats import NOT_MEASURED, Figure, LoopStats
 from bench.peers import iree_gemm
 from rocfuse import gen
@@ -65,6 +66,9 @@ class Row:
     lds_bytes: int
     spills: int  # spilled registers + scratch bytes + accumulator moves in the loop
     note: str = ""
+    objective: str = ""  # of the planner; a peer has none
+    alone_us: Figure = NOT_MEASURED  # the cost model's prediction of one launch alone on the GPU, with the launch
+    taken_us: Figure = NOT_MEASURED  # and of what the kernel takes of a full GPU
     whole: Figure = NOT_MEASURED  # matrix cycles / all issue cycles of the whole kernel
     matrix_ratio: Figure = NOT_MEASURED
     loop_conflicts: Figure = NOT_MEASURED  # bank-conflict cycles a trip
@@ -113,21 +117,29 @@ def program(work: Work, gemms: int) -> str:
     return str(gen.build(options))
 
 
-def ours(work: Work, workgroups: int, pinned: Mapping[str, str]) -> tuple[Row, Row]:
-    """The fused kernel with the planner's plan, and the single GEMM with the same plan and twice the tile-n."""
-    code = generate(program(work, 2), options={"rocfuse-plan-kernels": pinned})
+def ours(work: Work, workgroups: int, options: Mapping[str, str]) -> tuple[Row, Row]:
+    """The fused kernel with the planner's plan, and the single GEMM with the same plan and twice the tile-n.
+
+    `options` are of rocfuse-plan-kernels.
+    """
+    text = program(work, 2)
+    code = generate(text, options={"rocfuse-plan-kernels": options})
     plan = code.facts[0].plan
     hsaco = link(code.obj)
     row = static_row(work, "rocfuse", hsaco, plan["tile"], 2)
+    cost, clock = decide(text, options).cost, GFX942.engine_clock_mhz
+    row = replace(row, alone_us=cost.predicted("latency") / clock, taken_us=cost.predicted("throughput") / clock)
+    row = replace(row, objective=plan["objective"])
     row = replace(row, note=f"{plan['schedule']}, {plan['stages']} stages, {math.prod(plan['waves'])} waves")
     contract = build_contract(code.facts, hsaco, GFX942)
     row = simulated(row, hsaco, contract, workgroups)
     m, n, k = plan["tile"]
     pins = {"tile-m": m, "tile-n": 2 * n, "tile-k": k, "waves-m": plan["waves"][0], "waves-n": plan["waves"][1]}
     pins |= {name.replace("_", "-"): plan[name] for name in PINS}
-    options = {"rocfuse-plan-kernels": {name: str(value) for name, value in pins.items()}}
-    single = generate(program(work, 1), options=options)
-    return row, static_row(work, "rocfuse, one GEMM", link(single.obj), (m, 2 * n, k), 1)
+    pins["objective"] = plan["objective"]
+    of_single = {"rocfuse-plan-kernels": {name: str(value) for name, value in pins.items()}}
+    single = link(generate(program(work, 1), options=of_single).obj)
+    return row, replace(static_row(work, "rocfuse, one GEMM", single, (m, 2 * n, k), 1), objective=plan["objective"])
 
 
 # peers

@@ -1,7 +1,7 @@
 """The kernels of real gated layers, ours and the peers', from the ISA and from the simulator; nothing runs on a GPU.
 
-    python bench/kernels.py [--layout=kn] [--m=1024] [--layer=Llama] [--workgroups=2] [--no-peers] [--plan=TEXT]
-                            [--write=FILE]
+    python bench/kernels.py [--objective=throughput] [--layout=kn] [--m=1024] [--layer=Llama] [--workgroups=2]
+                            [--no-peers] [--plan=TEXT] [--write=FILE]
 
 Peers are measured when `make bench-peers` has installed them. `--write` makes docs/benchmarks.md.
 """
@@ -36,17 +36,23 @@ LAYERS = (
 )
 LAYOUTS = ("kn", "nk")
 ROWS = (1024, 4096)
-# the tile with 128 flop a byte, in the arrangement that the planner chooses where it chooses the tile
-LARGE = {"tile-m": "256", "tile-n": "128", "tile-k": "64", "waves-m": "4", "waves-n": "2", "stages": "1"}
-PINNED = """## The largest tile
+# what our plans are chosen for, in the order of the document
+OBJECTIVES = {
+    "throughput": """## Which bars hold: throughput
 
-The bars of u1, llvm-mca and flop per byte are those of 256x(128+128)x64. Where a grid of such tiles leaves compute
-units idle, the planner chooses smaller ones, which it predicts to finish first. With the tile pinned all the same:
-"""
+With `objective=throughput` the planner chooses what takes the least of a GPU that is always full. The bars are about
+that: how much of the compute units' time a kernel multiplies, and how few bytes it moves for it.
+""",
+    "latency": """## Which bars hold: latency
+
+With `objective=latency`, the default, the planner chooses what finishes first alone on the GPU. Where a grid of the
+largest tiles leaves compute units idle, it takes smaller tiles: predicted to finish sooner, further from these bars.
+""",
+}
 RULES = """How each row was picked:
 
-- rocfuse: what the planner chooses; no option is given. "One GEMM" is rocfuse's product of the same total width with
-  the same plan and tile-n doubled.
+- rocfuse: what the planner chooses for each objective; nothing is pinned. "One GEMM" is rocfuse's product of the same
+  total width with the same plan, and so for the same objective, and tile-n doubled.
 - Triton {triton}: a hand-written kernel (`bench/peers/triton_gemm.py`), compiled for a sweep of tile, warps, matrix
   instruction and kpack. {configurations} configurations need no scratch memory and at most 64 KiB of LDS. Of those that
   need none with the layer's combine either: the one with most flop per global byte, then the highest u1, then the
@@ -58,6 +64,9 @@ RULES = """How each row was picked:
 """
 COLUMNS = """What the columns say:
 
+- us alone, us taken: predictions of the cost model ([cost-model.md](cost-model.md)), not measurements: the time of a
+  kernel that has the GPU to itself, with its launch; and what it takes of a GPU that other work keeps full. The planner
+  makes the first least for latency, the second for throughput, both within 5 %.
 - loop: instructions of the K loop, in brackets the matrix instructions; read/write: LDS instructions of the loop.
 - flop/B: floating-point operations for each global byte that the loop loads.
 - u1: matrix cycles / (matrix cycles + issue cycles of all other instructions) of the loop, one wave, no overlap.
@@ -84,8 +93,10 @@ class Suite:
     configurations: int = 0
 
 
-def measure(works: Sequence[Work], workgroups: int, with_peers: bool, pinned: Mapping[str, str]) -> Suite:
-    """Compile and simulate everything; `pinned` are options of rocfuse-plan-kernels."""
+def measure(
+    works: Sequence[Work], workgroups: int, with_peers: bool, objectives: Sequence[str], pinned: Mapping[str, str]
+) -> Suite:
+    """Compile and simulate everything; `pinned` are more options of rocfuse-plan-kernels."""
     suite = Suite()
     sweep = []
     if with_peers and TRITON.exists():
@@ -99,7 +110,8 @@ def measure(works: Sequence[Work], workgroups: int, with_peers: bool, pinned: Ma
         suite.problems.append("IREE is not installed: make bench-peers")
     for at, work in enumerate(works):
         _progress(f"{at + 1}/{len(works)}: {work.layer.name} {work.m}x{work.layer.n}x{work.layer.k} {work.layout}")
-        suite.pairs.append(Fused(*ours(work, workgroups, pinned)))
+        for objective in objectives:
+            suite.pairs.append(Fused(*ours(work, workgroups, {"objective": objective, **pinned})))
         try:
             if sweep:
                 suite.peers.append(triton(work, triton_ranked(sweep, work.layout), workgroups))
@@ -121,9 +133,10 @@ def kernel_line(row: Row) -> list[str]:
     loop = row.loop
     return [
         f"{row.work.layer.n} x {row.work.layer.k}",
-        row.producer,
+        f"{row.producer}, {row.objective}" if row.objective else row.producer,
         row.tile_text,
         row.note,
+        *(show(one, 1) if row.objective else "" for one in (row.alone_us, row.taken_us)),
         str(row.registers),
         str(row.lds_bytes),
         f"{loop.instructions} ({loop.count('matrix')})",
@@ -143,8 +156,8 @@ def kernel_line(row: Row) -> list[str]:
 
 
 HEADER = [
-    "N x K", "kernel", "tile", "plan", "registers", "LDS", "loop", "read/write", "flop/B", "u1", "mca", "whole",
-    "instructions", "conflicts", "bytes read", "written", "spills", "reports", "error",
+    "N x K", "kernel", "tile", "plan", "us alone", "us taken", "registers", "LDS", "loop", "read/write", "flop/B", "u1", "mca",
+    "whole", "instructions", "conflicts", "bytes read", "written", "spills", "reports", "error",
 ]  # fmt: skip
 
 
@@ -160,10 +173,9 @@ def kernel_tables(suite: Suite) -> str:
     for layout in LAYOUTS:
         for m in ROWS:
             lines = []
-            for pair in suite.pairs:
-                if (pair.row.work.layout, pair.row.work.m) == (layout, m):
-                    lines += [kernel_line(pair.row)]
-                    lines += [kernel_line(peer) for peer in suite.peers if peer.work == pair.row.work]
+            here = [pair.row for pair in suite.pairs if (pair.row.work.layout, pair.row.work.m) == (layout, m)]
+            for work in dict.fromkeys(row.work for row in here):
+                lines += [kernel_line(row) for row in [*here, *suite.peers] if row.work == work]
             if lines:
                 text += f"\n### {layout}, M = {m}\n\n" + markdown(HEADER, lines)
     return text
@@ -172,24 +184,36 @@ def kernel_tables(suite: Suite) -> str:
 def single_table(suite: Suite) -> str:
     """What fusing costs: the loop of the fused kernel beside that of one GEMM."""
     lines = []
-    for pair in suite.pairs:
+    for pair in sorted(suite.pairs, key=lambda one: list(OBJECTIVES).index(one.row.objective)):
         row, one, work = pair.row, pair.single, pair.row.work
         counts = [f"{each.loop.instructions}" for each in (row, one)]
         shape = f"{work.m} x {work.layer.n} x {work.layer.k}"
         figures = [show(one.loop.u1), show(one.loop.mca)]
-        lines.append([work.layout, shape, row.tile_text, one.tile_text, *counts, f"{pair.ratio:.3f}", *figures])
-    header = ["B", "M x N x K", "fused", "one GEMM", "loop, fused", "loop, one", "ratio", "u1, one", "mca, one"]
+        lines.append(
+            [row.objective, work.layout, shape, row.tile_text, one.tile_text, *counts, f"{pair.ratio:.3f}", *figures]
+        )
+    header = [
+        "objective",
+        "B",
+        "M x N x K",
+        "fused",
+        "one GEMM",
+        "loop, fused",
+        "loop, one",
+        "ratio",
+        "u1, one",
+        "mca, one",
+    ]
     return markdown(header, lines)
 
 
-def bar_table(suite: Suite, measured: bool = False) -> tuple[str, list[Bar]]:
-    """Which bars hold; with `measured` only those that something was measured for."""
+def bar_table(suite: Suite, objective: str) -> tuple[str, list[Bar]]:
+    """Which bars hold for the plans of an objective."""
     found: list[Bar] = []
     for layout in LAYOUTS:
-        pairs = [pair for pair in suite.pairs if pair.row.work.layout == layout]
+        pairs = [one for one in suite.pairs if (one.row.work.layout, one.row.objective) == (layout, objective)]
         peers = [row for row in suite.peers if row.work.layout == layout]
         found += bars(layout, pairs, peers, suite.best[layout]) if pairs else []
-    found = [bar for bar in found if not measured or bar.text != "n/a"]
     lines = [[b.layout, b.name, b.limit, b.text, f"{b.passed} of {b.total}", b.worst] for b in found]
     return markdown(["B", "figure", "bar", "", "kernels", "furthest"], lines), found
 
@@ -216,8 +240,14 @@ def _triton_version() -> str | None:
     return subprocess.run([str(TRITON), "-c", code], capture_output=True, text=True).stdout.strip() or None
 
 
-def document(suite: Suite, large: Suite, workgroups: int) -> str:
-    """docs/benchmarks.md; `large` is without peers, with the largest tile pinned."""
+def bar_tables(suite: Suite) -> str:
+    """The bars of each objective that was measured, under its title."""
+    measured = {pair.row.objective for pair in suite.pairs}
+    return "\n".join(f"{text}\n{bar_table(suite, name)[0]}" for name, text in OBJECTIVES.items() if name in measured)
+
+
+def document(suite: Suite, workgroups: int) -> str:
+    """docs/benchmarks.md."""
     rules = RULES.format(
         triton=_triton_version() or "n/a", iree=iree_gemm.version() or "n/a", configurations=suite.configurations
     )
@@ -228,8 +258,7 @@ def document(suite: Suite, large: Suite, workgroups: int) -> str:
         f"counts in the ISA, and counts of the simulator over the first {workgroups} workgroups of each kernel.\n"
         "Compile times are in [compile_time.md](compile_time.md).\n\n"
         f"f16, gfx942, {datetime.date.today().isoformat()}.\n\n{versions(suite)}\n"
-        f"## Which bars hold\n\n{bar_table(suite)[0]}\n"
-        f"{PINNED}\n{bar_table(large, measured=True)[0]}\n"
+        f"{bar_tables(suite)}\n"
         f"## What fusing costs\n\n{single_table(suite)}\n"
         f"## The kernels\n\n{RULES_AND_COLUMNS.format(rules=rules)}{kernel_tables(suite)}"
         + (f"\n## What could not be measured\n\n{problems}" if problems else "")
@@ -245,7 +274,9 @@ def as_json(suite: Suite) -> str:
     for pair in suite.pairs:
         rows += [asdict(pair.row), asdict(pair.single)]
     rows += [asdict(row) for row in suite.peers]
-    held = [asdict(bar) | {"text": bar.text} for bar in bar_table(suite)[1]]
+    held = [
+        {"objective": name, **asdict(bar), "text": bar.text} for name in OBJECTIVES for bar in bar_table(suite, name)[1]
+    ]
     return json.dumps({"rows": rows, "bars": held, "problems": suite.problems}, indent=1)
 
 
@@ -256,6 +287,9 @@ def _progress(text: str) -> None:
 def main() -> int:
     """Measure and print the tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument(
+        "--objective", choices=tuple(OBJECTIVES), action="append", help="only what the planner chooses for this"
+    )
     parser.add_argument("--layout", choices=LAYOUTS, action="append", help="only this layout")
     parser.add_argument("--m", type=int, choices=ROWS, action="append", help="only this M")
     parser.add_argument("--layer", default="", help="only layers with this in their name")
@@ -276,19 +310,19 @@ def main() -> int:
     ]
     if not works:
         parser.error(f"no layer has '{arguments.layer}' in its name")
-    if arguments.plan and arguments.write:
-        parser.error("--write documents what the planner chooses, without --plan")
+    if arguments.write and (arguments.plan or arguments.objective):
+        parser.error("--write documents what the planner chooses for each objective, without --plan and --objective")
     if any("=" not in word for word in arguments.plan.split()):
         parser.error("--plan takes name=value, separated by spaces")
     pinned = dict(word.split("=", 1) for word in arguments.plan.split())
-    suite = measure(works, arguments.workgroups, not arguments.no_peers, pinned)
+    objectives = arguments.objective or list(OBJECTIVES)
+    suite = measure(works, arguments.workgroups, not arguments.no_peers, objectives, pinned)
     if arguments.json:
         print(as_json(suite))
     else:
-        print(f"{bar_table(suite)[0]}\n{single_table(suite)}{kernel_tables(suite)}", end="")
+        print(f"{bar_tables(suite)}\n{single_table(suite)}{kernel_tables(suite)}", end="")
     if arguments.write:
-        large = measure(works, arguments.workgroups, False, LARGE)
-        arguments.write.write_text(document(suite, large, arguments.workgroups))
+        arguments.write.write_text(document(suite, arguments.workgroups))
     for text in suite.problems:
         print(f"warning: {text}", file=sys.stderr)
     return 0

@@ -17,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bench.cost import decide
+from bench.decisions import decide
 from rocfuse import gen
 from rocfuse.analysis.unfused import alternatives
 from rocfuse.codegen.contract import build_contract

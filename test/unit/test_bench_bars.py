@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from bench import isa_stats, kernel_bars, kernel_rows
+from bench import isa_stats, kernel_bars, kernel_rows, kernels
 from bench.kernel_bars import Best, Fused
 
 WORK = kernel_rows.Work(kernel_rows.Layer("a layer", 14336, 4096, "swiglu", False), "nk", 4096)
@@ -86,3 +86,19 @@ def test_a_short_k_is_compared_with_the_peers_of_the_same_work():
     assert held(ours, peers=[peer, replace(peer, whole=0.71)])[name] == "fails"
     assert held(ours, peers=[peer, replace(peer, whole="n/a")])[name] == "n/a"
     assert held(ours)[name] == "n/a"
+
+
+def test_each_objective_is_judged_alone():
+    """What is chosen for latency does not fail the bars of throughput; a peer has no prediction."""
+    large = row(objective="throughput", alone_us=275.7, taken_us=153.7)
+    small = row(objective="latency", loop=loop(u1=0.8), alone_us=183.1, taken_us=159.6)
+    peer = row(producer="IREE")
+    suite = kernels.Suite([Fused(large, row()), Fused(small, row())], [peer], best={"nk": PEERS})
+    texts = {}
+    for name in kernels.OBJECTIVES:
+        texts[name] = {bar.name: bar.text for bar in kernels.bar_table(suite, name)[1]}
+    assert texts["throughput"]["u1 of the loop"] == "holds" and texts["latency"]["u1 of the loop"] == "fails"
+    assert all(title in kernels.bar_tables(suite) for title in ("hold: throughput", "hold: latency"))
+    lines = kernels.kernel_tables(suite).splitlines()
+    assert [line.split(" | ")[1] for line in lines[-3:]] == ["rocfuse, throughput", "rocfuse, latency", "IREE"]
+    assert "| 275.7 | 153.7 |" in lines[-3] and "|  |  |" in lines[-1]
