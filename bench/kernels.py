@@ -156,8 +156,8 @@ def kernel_line(row: Row) -> list[str]:
 
 
 HEADER = [
-    "N x K", "kernel", "tile", "plan", "us alone", "us taken", "registers", "LDS", "loop", "read/write", "flop/B", "u1", "mca",
-    "whole", "instructions", "conflicts", "bytes read", "written", "spills", "reports", "error",
+    "N x K", "kernel", "tile", "plan", "us alone", "us taken", "registers", "LDS", "loop", "read/write", "flop/B", "u1",
+    "mca", "whole", "instructions", "conflicts", "bytes read", "written", "spills", "reports", "error",
 ]  # fmt: skip
 
 

@@ -6,7 +6,8 @@ import pytest
 
 from bench.cost import LAYERS, Counts, Row, correlation, judge, rows
 
-ROW = Row("a layer", "v1:m64", True, Counts(100, 80, 60), Counts(100, 80, 60), 1000, 1000, 1100)
+BOTH = ("latency", "throughput")
+ROW = Row("a layer", "v1:m64", BOTH, Counts(100, 80, 60), Counts(100, 80, 60), 1000, 1000, 1100, 700)
 
 
 def failing(*found):
@@ -27,18 +28,21 @@ def test_rank_correlation(pairs, value):
 
 
 def test_each_bar_can_fail():
-    slow = replace(ROW, chosen=False, predicted_loop=2000, counted_loop=2000, model_loop=2000)
+    slow = replace(ROW, chosen=(), predicted_loop=2000, counted_loop=2000, model_loop=2000)
     assert failing(ROW, slow) == []
     assert failing(replace(ROW, predicted=Counts(100, 95, 60)), slow) == []  # the median of 19 % and 0 %
     wrong = [replace(one, predicted=Counts(120, 100, 80)) for one in (ROW, slow)]
     assert [text.split(",")[0] for text in failing(*wrong)] == ["matrix cycles", "issue cycles", "lds cycles"]
     assert failing(replace(ROW, predicted_loop=3000), slow) == ["a layer: rank correlation of 2 plans"]
-    assert failing(replace(ROW, counted_loop=2200, predicted_loop=2200), slow) == ["a layer: the choice over the best"]
+    assert failing(replace(ROW, counted_loop=2200, predicted_loop=2200), slow) == [
+        "a layer: the choice for latency over the best"
+    ]
+    assert failing(replace(ROW, counted_full=740), slow) == ["a layer: the choice for throughput over the best"]
 
 
 def test_a_short_run_holds():
     found = list(rows(LAYERS[0], 3))
-    assert sum(row.chosen for row in found) == 1 and len(found) > 1
+    assert sorted(name for row in found for name in row.chosen) == list(BOTH) and len(found) > 1
     for row in found:
         assert row.predicted.matrix == row.counted.matrix
         assert row.predicted.lds == row.counted.lds
