@@ -13,7 +13,7 @@ from rocfuse.diagnostics import CompileError
 from rocfuse.records import record
 from rocfuse.targets import Target
 
-_CALL = re.compile(r'\bcall [^@\n]*@("[^"\n]+"|[-\w.$]+)\(')
+_FOREIGN = re.compile(r'^declare [^@\n]*(@(?!llvm\.)(?:"[^"\n]+"|[-\w.$]+)\()', re.MULTILINE)
 _ready: list[bool] = []
 
 
@@ -41,7 +41,7 @@ def translate(module: ir.Module) -> str:
     if len(holders) != 1:
         raise CompileError(f"need 1 gpu.module, have {len(holders)}; run the lowering passes first")
     text = translate_module_to_llvmir(holders[0])
-    foreign = sorted({name for name in _CALL.findall(text) if not name.startswith("llvm.")})
+    foreign = sorted(name[1:-1] for name in _FOREIGN.findall(text) if text.count(name) > 1)
     if foreign:
         raise CompileError(f"the kernel calls {', '.join(foreign)}, and there is no device library; expand it first")
     return text

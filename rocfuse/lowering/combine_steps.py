@@ -10,6 +10,7 @@ from mlir.dialects import memref, scf, vector
 from rocfuse.analysis.combine import LineLoad
 from rocfuse.analysis.store_tile import Staging
 from rocfuse.bindings import llvm
+from rocfuse.bindings.vector import part_of
 from rocfuse.lowering import index_math as ix
 from rocfuse.lowering.lanes import Lanes
 from rocfuse.lowering.memory import Resource, joined, masked_row, read_vector, write_vector
@@ -29,6 +30,10 @@ class CombineSteps:
         self.plan, self.early, self.later, self.resources = plan, early, later, resources
         self.tile = (plan.tile_m, plan.tile_n)
         self.along = 1 if plan.along == "n" else 0  # which of (m, n) a lane's consecutive results run along
+        # the lane's part of places in a scratch, by its layout: blocks and vectors differ from it by constants
+        self._of_units: dict[Staging, tuple[ix.Term, int]] = {}
+        self._of_vectors: dict[Staging, tuple[ix.Term, int]] = {}
+        self._wide_places: dict[Staging, tuple[ix.Term, ix.Term]] = {}
         self.steps: dict[str, Callable[[ir.Operation], list[ir.Value]]] = {
             "rocfuse.line_read": self._line_read,
             "rocfuse.line_write": self._line_write,
@@ -110,10 +115,8 @@ class CombineSteps:
     def _stage_write(self, op: ir.Operation) -> list[ir.Value]:
         value, buffer = op.operands
         staging = self._staging(op)
-        kind = ir.VectorType.get([staging.unit], ir.VectorType(value.type).element_type)
         for first, index in self._units(staging, _block(op)):
-            part = vector.extract_strided_slice(kind, value, [first], [staging.unit], [1])
-            write_vector(part, buffer, index)
+            write_vector(part_of(value, first, staging.unit), buffer, index)
         return []
 
     def _stage_read(self, op: ir.Operation) -> list[ir.Value]:
@@ -149,8 +152,11 @@ class CombineSteps:
         """(first register, offset in the scratch) of each unit that this lane holds of a block."""
         row = self.plan.instruction
         across, along = block[1 - self.along], block[self.along]
-        lane = (self.lanes.c_row, self.lanes.c_column)
-        base, moving = self._scratch(staging, lane[1 - self.along], lane[self.along], row.n - 1, row.m - 1)
+        if staging not in self._of_units:
+            lane = (self.lanes.c_row, self.lanes.c_column)
+            places = lane[1 - self.along], lane[self.along]
+            self._of_units[staging] = self._scratch(staging, *places, row.n - 1, row.m - 1)
+        base, moving = self._of_units[staging]
         for first in range(0, row.accumulator_elements, staging.unit):
             column, line = row.c_map.register_part(first)
             fixed = staging.offset(across * row.n % staging.rows + line, along * row.m + column)
@@ -158,8 +164,10 @@ class CombineSteps:
 
     def _vector(self, staging: Staging, part: int) -> tuple[ix.Term, int]:
         """Offset in the scratch of this lane's vector number `part`, and by how much its elements are turned."""
-        row, column = self._wide(staging)
-        base, moving = self._scratch(staging, row, column, sum(staging.lane_rows), staging.columns - staging.vector)
+        if staging not in self._of_vectors:
+            reach = sum(staging.lane_rows), staging.columns - staging.vector
+            self._of_vectors[staging] = self._scratch(staging, *self._wide(staging), *reach)
+        base, moving = self._of_vectors[staging]
         fixed = staging.offset(staging.part_row(part), 0)
         turned = fixed % staging.vector
         return _moved(base, fixed - turned, moving), turned
@@ -178,8 +186,11 @@ class CombineSteps:
 
     def _wide(self, staging: Staging) -> tuple[ix.Term, ix.Term]:
         """The lane's (row, column) in the scratch where it moves whole vectors."""
-        bits = _log2(staging.columns // staging.vector)
-        return self._lane_row(staging, bits), ix.mul(ix.mask(self.lanes.lane, bits), staging.vector)
+        if staging not in self._wide_places:
+            bits = _log2(staging.columns // staging.vector)
+            row = self._lane_row(staging, bits)
+            self._wide_places[staging] = row, ix.mul(ix.mask(self.lanes.lane, bits), staging.vector)
+        return self._wide_places[staging]
 
     def _staging(self, op: ir.Operation) -> Staging:
         staging = self.plan.stagings[number(op, "output")]
@@ -235,7 +246,6 @@ class CombineSteps:
     def _tile_write(self, op: ir.Operation) -> list[ir.Value]:
         value, view, m0, n0 = op.operands
         resource = self.resources[view]
-        element = ir.VectorType(value.type).element_type
         along = self.along
         for chunk in self.lanes.chunks(*_block(op)):
             m, n = ix.add(m0, chunk.m), ix.add(n0, chunk.n)
@@ -245,9 +255,7 @@ class CombineSteps:
                 at = (ix.add(m, first), n) if along == 0 else (m, ix.add(n, first))
                 index = ix.add(ix.mul(at[0], resource.strides[0]), ix.mul(at[1], resource.strides[1]))
                 index = masked_row(resource, index, at, self.tile)
-                kind = ir.VectorType.get([width], element)
-                part = vector.extract_strided_slice(kind, value, [chunk.first + first], [width], [1])
-                write_vector(part, resource.buffer, index)
+                write_vector(part_of(value, chunk.first + first, width), resource.buffer, index)
         return []
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from mlir import ir
 
 from rocfuse.diagnostics import Refusal
-from rocfuse.dialect import walk
+from rocfuse.dialect import GEMM, MULTI_GEMM, walk
 
+_PRODUCTS = (MULTI_GEMM, GEMM)  # they are in functions; no kernel has one
 _KERNEL = ("gpu.", "scf.", "arith.", "math.", "memref.", "vector.")
 
 
@@ -37,10 +38,15 @@ def _kernels(module: ir.Module, kind: str, dialects: tuple[str, ...]) -> Refusal
 def _others(function: ir.Operation, dialects: tuple[str, ...]) -> list[ir.Operation]:
     """The ops inside of a function that are of no dialect of these."""
     found: list[ir.Operation] = []
+    usual: set[str] = set()
 
     def visit(op: ir.Operation) -> ir.WalkResult:
-        if not op.name.startswith(dialects) and op != function:
-            found.append(op)
+        name = op.name
+        if name not in usual:
+            if name.startswith(dialects) and name not in _PRODUCTS:
+                usual.add(name)
+            elif op != function:
+                found.append(op)
         return ir.WalkResult.ADVANCE
 
     function.walk(visit)

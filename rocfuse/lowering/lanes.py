@@ -31,6 +31,7 @@ class Lanes:
 
     def __init__(self, plan: KernelPlan, thread: ix.Term) -> None:
         self.plan, self.thread = plan, thread
+        self._tile_rows: dict[tuple[ix.Term, int, tuple[int, ...]], tuple[ix.Term, ix.Term]] = {}
         self.lane = ix.mask(thread, _log2(plan.wave_lanes))
         self.wave = wave = ix.shift_right(thread, _log2(plan.wave_lanes))
         wave_n: ix.Term = ix.mask(wave, _log2(plan.waves_n))
@@ -84,10 +85,17 @@ class Lanes:
         """
         swizzle = self.plan.swizzles[operand]
         apart = more & ~self._moved_by(swizzle)
-        row = ix.add(row, more - apart)
-        turn = ix.shift_left(self.turn(row, swizzle.images), _log2(swizzle.chunk))
-        swizzled = ix.xor(ix.add(ix.mul(row, self.plan.tile_k), k), turn)
-        return ix.add(swizzled, apart * self.plan.tile_k)
+        first, turn = self._tile_row(row, more - apart, swizzle)
+        return ix.add(ix.xor(ix.add(first, k), turn), apart * self.plan.tile_k)
+
+    def _tile_row(self, row: ix.Term, more: int, swizzle: Swizzle) -> tuple[ix.Term, ix.Term]:
+        """Where row + more starts in a tile, and how its chunks are turned, in elements; once for all k."""
+        key = (row, more, swizzle.images)
+        if key not in self._tile_rows:
+            moved = ix.add(row, more)
+            turn = ix.shift_left(self.turn(moved, swizzle.images), _log2(swizzle.chunk))
+            self._tile_rows[key] = ix.mul(moved, self.plan.tile_k), turn
+        return self._tile_rows[key]
 
     def unit_rows(self, operand: int) -> list[int]:
         """The rows of a unit, in an order in which those that lie a constant apart in LDS follow each other."""

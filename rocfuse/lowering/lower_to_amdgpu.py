@@ -11,6 +11,8 @@ from mlir import ir
 from mlir.dialects import amdgpu, arith, gpu, memref, scf, vector
 
 from rocfuse.bindings import rocdl
+from rocfuse.bindings.amdgpu import mfma
+from rocfuse.bindings.vector import part_of
 from rocfuse.dialect import PLAN, walk
 from rocfuse.lowering import index_math as ix
 from rocfuse.lowering.combine_steps import CombineSteps
@@ -265,16 +267,12 @@ class _Lowering:
         if self.plan.along == "n":
             a, b = b, a
         for left, right in zip(self._slices(a), self._slices(b), strict=True):
-            accumulator = amdgpu.mfma(row.m, row.n, row.k, left, right, accumulator)
+            accumulator = mfma((row.m, row.n, row.k), left, right, accumulator)
         return [accumulator]
 
     def _slices(self, fragment: ir.Value) -> list[ir.Value]:
         """What each matrix instruction takes of a fragment; all that multiply it stand in one block."""
         if fragment not in self.slices:
             width, kind = self.plan.instruction.fragment_elements, ir.VectorType(fragment.type)
-            part = ir.VectorType.get([width], kind.element_type)
-            self.slices[fragment] = [
-                vector.extract_strided_slice(part, fragment, [first], [width], [1])
-                for first in range(0, kind.shape[0], width)
-            ]
+            self.slices[fragment] = [part_of(fragment, first, width) for first in range(0, kind.shape[0], width)]
         return self.slices[fragment]

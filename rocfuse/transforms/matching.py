@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 
 from mlir import ir
 
@@ -74,13 +74,16 @@ def entry_block(function: ir.Operation) -> ir.Block:
     return function.regions[0].blocks[0]
 
 
-def nested_ops(op: ir.Operation) -> Iterator[ir.Operation]:
+def nested_ops(op: ir.Operation) -> list[ir.Operation]:
     """Every op below `op`, outermost first."""
-    for region in op.regions:
-        for block in region.blocks:
-            for inner in block.operations:
-                yield inner.operation
-                yield from nested_ops(inner.operation)
+    found: list[ir.Operation] = []
+
+    def visit(inner: ir.Operation) -> ir.WalkResult:
+        found.append(inner)
+        return ir.WalkResult.ADVANCE
+
+    op.walk(visit, ir.WalkOrder.PRE_ORDER)
+    return found[1:]
 
 
 def access_of_map(affine_map: ir.AffineMap) -> Access | None:
@@ -174,8 +177,8 @@ def is_elementwise(op: ir.Operation) -> bool:
 
 def is_product(op: ir.Operation) -> bool:
     """Whether `op` multiplies two tensors and sums: two inputs, a reduction, plain maps, any element type."""
-    view = structured(op)
-    if view is None or view.inputs != 2 or len(op.results) != 1 or not view.reductions:
+    view = structured(op) if len(op.results) == 1 and len(op.operands) == 3 else None
+    if view is None or not view.reductions:
         return False
     if not all(is_projected_permutation(one) for one in view.maps):
         return False

@@ -100,7 +100,7 @@ def _drop_asserts(function: ir.Operation, context: PassContext) -> None:
 def _fold_constants(function: ir.Operation) -> bool:
     """Fold what upstream leaves because it is not exact: truncf of a wider constant, sqrt of an f16 constant."""
     changed = False
-    for op in list(nested_ops(function)):
+    for op in nested_ops(function):
         if op.name not in ("arith.truncf", "math.sqrt"):
             continue
         number = scalar_constant(op.operands[0])
