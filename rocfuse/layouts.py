@@ -8,6 +8,7 @@ table evaluates on numbers (tests, planning) and emits index arithmetic (lowerin
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 
 from rocfuse.records import record
 
@@ -38,7 +39,7 @@ class LinearMap:
         """Number of lanes that the map covers (a wave)."""
         return 1 << len(self.lane_bits)
 
-    @property
+    @cached_property
     def registers(self) -> int:
         """Number of elements that each lane holds."""
         return 1 << len(self.register_bits)

@@ -9,6 +9,7 @@ Nothing outside this file asks for a target by name: it asks the table for a cap
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from types import MappingProxyType
 
 from rocfuse.diagnostics import UsageError
@@ -33,12 +34,12 @@ class MatrixInstruction:
     b_map: LinearMap
     c_map: LinearMap
 
-    @property
+    @cached_property
     def fragment_elements(self) -> int:
         """Elements of A (and of B) that each lane feeds to one instruction."""
         return self.a_map.registers
 
-    @property
+    @cached_property
     def accumulator_elements(self) -> int:
         """f32 elements of the result in each lane."""
         return self.c_map.registers

@@ -114,7 +114,7 @@ def plan_combine(
         lines.append(line)
     stores: list[Store] = []
     for number, access in enumerate(problem.outputs):
-        staging = _staging(problem, access, tile, row, target)
+        staging = _staging(problem, number, tile, row, target)
         if isinstance(staging, Staging):
             size = staging.elements * ELEMENT_BYTES[access.element_type] * (threads // target.wave_lanes)
             taken = total_bytes([*buffers.values(), size])
@@ -197,11 +197,21 @@ def _line(problem: Problem, access: Access, tile: OutputTile, threads: int) -> L
     return LineLoad(direction, extent, vector, parts, parts * -(-vector * size // _REGISTER_BYTES))
 
 
-def _staging(
-    problem: Problem, access: Access, tile: OutputTile, row: MatrixInstruction, target: Target
-) -> Staging | str:
+def _staging(problem: Problem, number: int, tile: OutputTile, row: MatrixInstruction, target: Target) -> Staging | str:
+    against = _against_staging(problem, number)
+    if against:
+        return against
     direction = output_direction(problem)
     other = "m" if direction == "n" else "n"
+    across = tile.wave_extent(other) // row.n
+    size = ELEMENT_BYTES[problem.outputs[number].element_type]
+    return stage(row, across, tile.wave_extent(direction), size, target)
+
+
+@remembered
+def _against_staging(problem: Problem, number: int) -> str | None:
+    """Why a result cannot be stored whole rows at a time, whatever the tile."""
+    access, direction = problem.outputs[number], output_direction(problem)
     dim = problem.dims(direction)[0]
     if access.stride(dim) != 1:
         return f"it is not contiguous along {direction}, in which lanes hold results"
@@ -210,8 +220,7 @@ def _staging(
     have = access_vector(problem, access, dim, wide)
     if have < wide:
         return f"its rows are aligned to {have * size} B < {LDS_ACCESS_BYTES} B"
-    across = tile.wave_extent(other) // row.n
-    return stage(row, across, tile.wave_extent(direction), size, target)
+    return None
 
 
 @remembered

@@ -13,7 +13,7 @@ Pure: no MLIR.
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from functools import cache
+from functools import cache, cached_property
 
 from rocfuse.records import record
 
@@ -37,7 +37,7 @@ class Copy:
         """Loads and LDS writes of a thread."""
         return self.parts * (self.loads + self.unit_rows)
 
-    @property
+    @cached_property
     def registers(self) -> int:
         """Registers of a thread that hold its units, of 16-bit elements: one that is loaded alone takes a whole."""
         return -(-self.parts * self.unit_rows * self.unit_k // min(self.vector, 2))

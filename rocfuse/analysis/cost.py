@@ -15,7 +15,7 @@ from typing import Literal
 from rocfuse.analysis.copies import LDS_ACCESS_BYTES
 from rocfuse.analysis.grid import GridFill
 from rocfuse.analysis.operands import ELEMENT_BYTES
-from rocfuse.analysis.problem import Problem
+from rocfuse.analysis.problem import Problem, remembered
 from rocfuse.analysis.registers import occupancy
 from rocfuse.analysis.schedule import ORDERED, ORDERS, Shape
 from rocfuse.analysis.tiling import Plan, k_slice, tile_bytes, workgroups
@@ -260,20 +260,20 @@ def ranges_of(problem: Problem, plan: Plan, target: Target) -> tuple[Range, ...]
 def step(problem: Problem, plan: Plan, gemms: list[int], target: Target) -> Step:
     """The instructions of one K tile of some GEMMs, counted from the plan."""
     tiling, row = plan.tiling, plan.instruction
-    used = {access for g in gemms for access in (problem.a[g], problem.b[g])}
-    operands = [access for access in plan.operands if access in used]
+    used, k_strides = _loaded(problem, tuple(gemms))
+    operands = [plan.operands[number] for number in used]
     blocks = {"a": tiling.tile_m // tiling.waves_m // row.m, "b": tiling.tile_n // tiling.waves_n // row.n}
     slices = tiling.tile_k // k_slice(row, 2)
-    reads = slices * sum(blocks[access.role] for access in operands)
+    reads = slices * sum([blocks[access.role] for access in operands])
     matrix = tiling.tile_k // row.k * blocks["a"] * blocks["b"] * len(gemms)
     # tiles of a group are copied side by side: a wave works on one of them
-    dealt = [(group[0], plan.copies[group[0]]) for group in plan.dealing.groups if plan.operands[group[0]] in used]
-    writes = sum(copy.parts * copy.unit_rows for _, copy in dealt)
-    loads = sum(copy.parts * copy.loads for _, copy in dealt)
+    dealt = [(group[0], plan.copies[group[0]]) for group in plan.dealing.groups if group[0] in used]
+    writes = sum([copy.parts * copy.unit_rows for _, copy in dealt])
+    loads = sum([copy.parts * copy.loads for _, copy in dealt])
     sizes = {number: ELEMENT_BYTES[plan.operands[number].element_type] for number, _ in dealt}
     # along rows a unit is transposed in registers: one byte permutation for each register that is written
     valu = sum(c.parts * c.unit_rows * c.unit_k * sizes[number] // 4 for number, c in dealt if c.along == "row")
-    scalar = len({access.stride(problem.k_dim(access)) for access in operands}) + 3 / tiling.stages
+    scalar = k_strides + 3 / tiling.stages
     shape = Shape(slices, matrix // slices // (k_slice(row, 2) // row.k), reads // slices, writes, tiling.stages)
     lds = reads * _phases(LDS_ACCESS_BYTES, target)
     lds += sum(copy.parts * copy.unit_rows * _phases(copy.unit_k * sizes[number], target) for number, copy in dealt)
@@ -286,9 +286,17 @@ def step(problem: Problem, plan: Plan, gemms: list[int], target: Target) -> Step
         scalar + _synchronisation(tiling.schedule, shape),
         matrix * row.cycles,
         lds * tiling.waves,
-        sum(tile_bytes(access, tiling.tile) for access in operands),
+        sum([tile_bytes(access, tiling.tile) for access in operands]),
         tiling.waves,
     )
+
+
+@remembered
+def _loaded(problem: Problem, gemms: tuple[int, ...]) -> tuple[tuple[int, ...], int]:
+    """The numbers of the distinct operands of some GEMMs, and how many steps along k they take."""
+    used = {access for g in gemms for access in (problem.a[g], problem.b[g])}
+    numbers = tuple(number for number, access in enumerate(problem.operands) if access in used)
+    return numbers, len({access.stride(problem.k_dim(access)) for access in used})
 
 
 def _phases(access_bytes: int, target: Target) -> int:

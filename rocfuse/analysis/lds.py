@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from rocfuse.analysis.copies import LDS_ACCESS_BYTES
-from rocfuse.records import record
+from rocfuse.records import changed, record
 
 
 @record
@@ -57,7 +56,7 @@ def with_combine(loop: LdsAccount, buffers: Sequence[tuple[str, int]], granule_b
     """
     combine = _laid_out([(name, size, "combine", 0) for name, size in buffers])
     if not combine or combine[-1].end_bytes <= loop.bytes:
-        return replace(loop, buffers=(*loop.buffers, *combine))
+        return changed(loop, buffers=(*loop.buffers, *combine))
     return _whole((*loop.buffers, *combine), combine, granule_bytes)
 
 

@@ -10,13 +10,12 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from rocfuse.analysis.cost import Cost, Objective, cost, group_rows
 from rocfuse.analysis.problem import Problem
 from rocfuse.analysis.tiling import LOOP_FORMS, MOST_STAGES, SCHEDULES, Limits, Plan, Rejected, Tiling, check
-from rocfuse.records import record
+from rocfuse.records import changed, record
 from rocfuse.targets import MatrixInstruction, Target
 
 # (tile-m, tile-n): the largest first
@@ -73,7 +72,7 @@ def search(
 
     def attempt(tilings: Iterable[Tiling]) -> None:
         for tiling in tilings:
-            one = replace(tiling, **pins) if pins else tiling
+            one = changed(tiling, **pins) if pins else tiling
             if one not in tried:
                 tried[one] = _attempt(problem, target, limits, group_m, one)
 
@@ -85,7 +84,7 @@ def search(
     # what did not fit may with a shorter tile, or with loops in sequence: they need less LDS
     over = sorted((one for one in tried.values() if isinstance(one, Rejected) and one.excess), key=lambda r: r.excess)
     close = [one.tiling for one in over]
-    attempt(replace(one, tile_k=k) for one in best(_OTHER_K) + close[:_OTHER_K] for k in _TILE_K[1:])
+    attempt(changed(one, tile_k=k) for one in best(_OTHER_K) + close[:_OTHER_K] for k in _TILE_K[1:])
     attempt(one for geometry in best(_EXPANDED) + close[:_EXPANDED] for one in variants(geometry, problem))
     return Found(tuple(tried.values()), choose(tried.values(), objective))
 
@@ -100,7 +99,7 @@ def _attempt(problem: Problem, target: Target, limits: Limits | None, group_m: i
     result = check(problem, tiling, target, limits)
     if isinstance(result, Rejected):
         return result
-    plan = replace(result, group_m=group_m or group_rows(problem, result, target))
+    plan = changed(result, group_m=group_m or group_rows(problem, result, target))
     return Candidate(plan, cost(problem, plan, target))
 
 
@@ -122,7 +121,7 @@ def variants(tiling: Tiling, problem: Problem) -> Iterator[Tiling]:
     forms = LOOP_FORMS if problem.gemms > 1 else LOOP_FORMS[:1]
     for form, stages, schedule in itertools.product(forms, range(1, MOST_STAGES + 1), SCHEDULES):
         if stages == 1 or schedule != "plain":
-            yield replace(tiling, loop_form=form, stages=stages, schedule=schedule)
+            yield changed(tiling, loop_form=form, stages=stages, schedule=schedule)
 
 
 def _wave_grid(tile_m: int, tile_n: int, waves: int, gemms: int, row: MatrixInstruction) -> tuple[int, int] | None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Hashable, Iterator, Sequence
 
 from rocfuse.analysis.combine import Combine, OutputTile, Room, plan_combine
 from rocfuse.analysis.combine import registers as combine_registers
@@ -21,7 +20,7 @@ from rocfuse.analysis.registers import (
     waves_per_simd,
 )
 from rocfuse.analysis.swizzle import LaneSteps, Swizzle, derive
-from rocfuse.records import record
+from rocfuse.records import changed, record
 from rocfuse.targets import MatrixInstruction, Target
 
 MOST_STAGES = 3
@@ -120,13 +119,14 @@ def check(problem: Problem, tiling: Tiling, target: Target, limits: Limits | Non
     dealing = _dealing(problem, tiling.tile, tiling.waves, tiling.loop_form, target.wave_lanes)
     if isinstance(dealing, str):
         return Rejected(tiling, dealing)
-    registers = _registers(problem, tiling, row, dealing, target)
-    fill = _fill(problem, tiling, registers, dealing)
+    copies = _brought_in(problem, tiling, dealing)
+    registers = _registers(problem, tiling, row, copies, target)
+    fill = _fill(problem, tiling, registers, copies)
     lds = account_of(problem, tiling, target)
     for rejected in _budget_reasons(tiling, lds, registers.total, target, limits):
         return rejected
     chosen = _combine(problem, tiling, lds, registers, target, limits)
-    registers = replace(registers, copies=registers.copies + chosen.held_registers, combine=chosen.registers)
+    registers = changed(registers, copies=registers.copies + chosen.held_registers, combine=chosen.registers)
     lds = with_combine(lds, chosen.buffers, target.lds_granule_bytes)
     have = budget(target, registers.total, lds.allocated_bytes, tiling.waves)
     if limits.registers is not None:
@@ -232,12 +232,25 @@ def _dealing(
     problem: Problem, tile: tuple[int, int, int], waves: int, loop_form: str, wave_lanes: int
 ) -> Dealing | str:
     tiles = []
-    for access, name, load in zip(problem.operands, problem.operand_names, operand_loads(problem), strict=True):
-        own = name if loop_form == "sequential" else ""  # loops in sequence bring in one B at a time
-        kind = (access.role, access.element_type, access.strides, load, own)
+    operands = zip(
+        problem.operands, problem.operand_names, operand_loads(problem), _kinds(problem, loop_form), strict=True
+    )
+    for access, name, load, kind in operands:
         size = ELEMENT_BYTES[access.element_type]
         tiles.append(Tile(name, _rows(access, tile), load.along, load.vector, size, kind))
     return plan_copies(tiles, tile[2], waves, wave_lanes)
+
+
+@remembered
+def _kinds(problem: Problem, loop_form: str) -> tuple[int, ...]:
+    """A number for each operand, the same for those that differ in nothing but their place in memory."""
+    numbers: dict[tuple[Hashable, ...], int] = {}
+    found = []
+    for access, name, load in zip(problem.operands, problem.operand_names, operand_loads(problem), strict=True):
+        own = name if loop_form == "sequential" else ""  # loops in sequence bring in one B at a time
+        kind = (access.role, access.element_type, access.strides, load, own)
+        found.append(numbers.setdefault(kind, len(numbers)))
+    return tuple(found)
 
 
 def _shape_reasons(problem: Problem, tiling: Tiling, row: MatrixInstruction, target: Target) -> Iterator[str]:
@@ -322,7 +335,7 @@ def k_slice(row: MatrixInstruction, element_bytes: int) -> int:
 
 
 def _registers(
-    problem: Problem, tiling: Tiling, row: MatrixInstruction, dealing: Dealing, target: Target
+    problem: Problem, tiling: Tiling, row: MatrixInstruction, copies: Sequence[Copy], target: Target
 ) -> RegisterNeed:
     lanes = tiling.waves * target.wave_lanes
     blocks_m, blocks_n = tiling.tile_m // tiling.waves_m // row.m, tiling.tile_n // tiling.waves_n // row.n
@@ -332,7 +345,7 @@ def _registers(
         accumulators=problem.gemms * tiling.tile_m * tiling.tile_n // lanes,
         slice_registers=(blocks_m + together * blocks_n) * LDS_ACCESS_BYTES // 4,
         slices=tiling.tile_k // k_slice(row, 2),
-        copies=_brought_in(problem, tiling, dealing),
+        copies=copies,
         tiles=-(-max(problem.k_sizes) // tiling.tile_k),
         schedule=tiling.schedule,
         combine=combine_registers(problem, row.accumulator_elements, along),
@@ -347,7 +360,7 @@ def _brought_in(problem: Problem, tiling: Tiling, dealing: Dealing) -> list[Copy
     return [max((one for role, one in copies if role == side), key=lambda one: one.registers) for side in ("a", "b")]
 
 
-def _fill(problem: Problem, tiling: Tiling, registers: RegisterNeed, dealing: Dealing) -> int:
+def _fill(problem: Problem, tiling: Tiling, registers: RegisterNeed, copies: Sequence[Copy]) -> int:
     """Tiles that may be on their way at once before a loop: as many as in the registers of that loop find room."""
     free = registers.accumulators // (problem.gemms if tiling.loop_form == "sequential" else 1) + registers.fragments
-    return 1 + free // sum(copy.registers for copy in _brought_in(problem, tiling, dealing))
+    return 1 + free // sum(copy.registers for copy in copies)

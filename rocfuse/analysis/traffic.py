@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 from rocfuse.analysis.operands import ELEMENT_BYTES
 from rocfuse.analysis.problem import Access, Problem, remembered
 from rocfuse.analysis.tiling import Tiling, loaded
@@ -24,12 +26,12 @@ class Traffic:
     streams: tuple[Stream, ...]
     flops: int
 
-    @property
+    @cached_property
     def once(self) -> int:
         """Bytes when each array is moved once."""
         return sum(stream.once for stream in self.streams)
 
-    @property
+    @cached_property
     def with_rereads(self) -> int:
         """Bytes that all workgroups ask for."""
         return sum(stream.with_rereads for stream in self.streams)

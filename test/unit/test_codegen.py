@@ -79,3 +79,8 @@ def test_a_budget_for_more_waves_than_lds_holds_is_no_warning(capfd):
     code = rocfuse.compile(text, options={"rocfuse-plan-kernels": plan})
     assert code.plan["waves_per_simd"] < 512 // 96
     assert capfd.readouterr().err == ""
+
+
+def test_a_declaration_that_nothing_calls_is_no_refusal():
+    text = translate("llvm.store %x, %p : f32, !llvm.ptr<1>", "llvm.func @expf(f32) -> f32")
+    assert "declare float @expf(float)" in text

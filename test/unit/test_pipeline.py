@@ -6,9 +6,12 @@ from typing import ClassVar
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mlir import ir
 
 from rocfuse import passes
 from rocfuse.diagnostics import CompileError, Refusal, UsageError
+from rocfuse.dialect import create_context
+from rocfuse.forms import FORMS
 from rocfuse.opt_arguments import pass_docstring
 from rocfuse.passes import Pass, PassContext, get_pass, pass_names
 from rocfuse.pipeline import DEFAULT_PASSES, Pipeline, default_pipeline, parse_pipeline, run_pipeline
@@ -162,3 +165,17 @@ def test_every_pass_says_what_it_does():
         assert cls.name == name
         assert len(cls.summary()) > 10
         assert pass_docstring(name).splitlines()[0] == cls.summary()
+
+
+def test_a_product_in_a_kernel_breaks_every_form_of_kernels():
+    text = """gpu.module @kernels {
+      gpu.func @f(%a: tensor<4x4xf16>) kernel {
+        %0 = "rocfuse.gemm"(%a, %a) {indexing_maps = []} : (tensor<4x4xf16>, tensor<4x4xf16>) -> tensor<4x4xf32>
+        gpu.return
+      }
+    }"""
+    with create_context():
+        module = ir.Module.parse(text)
+    for form in ("blockwise", "wave"):
+        broken = FORMS[form](module, ())
+        assert broken is not None and broken.reason == "rocfuse.gemm is left in a kernel"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from rocfuse.records import record
+from rocfuse.records import changed, record
 
 
 def declare(decorate):
@@ -93,3 +93,10 @@ class Other:
     """Another with the same field."""
 
     value: int
+
+
+def test_a_changed_record_is_what_replace_makes_of_it():
+    one = declare(record)(2, names=("a",))
+    assert changed(one, rows=3) == dataclasses.replace(one, rows=3) and changed(one) == one and one.rows == 2
+    with pytest.raises(TypeError):
+        changed(one, depth=1)
