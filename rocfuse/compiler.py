@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+import gc
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -132,12 +134,25 @@ def generate(
     """Compile a module up to object code, before the linker. Parameters and errors as for `compile`."""
     row = get_target(target)
     stage = on_stage or (lambda name: None)
-    module, facts = _lower(text_or_module, target, options, on_remark, on_stage, tuning_db)
-    stage("translate")
-    text = llvm.translate(module)
-    stage("llvm")
-    code = llvm.generate(text, row)
+    with _collector_paused():
+        module, facts = _lower(text_or_module, target, options, on_remark, on_stage, tuning_db)
+        stage("translate")
+        text = llvm.translate(module)
+        stage("llvm")
+        code = llvm.generate(text, row)
     return Generated(code, text, tuple(facts))
+
+
+@contextlib.contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Without the cyclic collector, if it was on: a compilation makes many objects at once and next to no cycles."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def compile(

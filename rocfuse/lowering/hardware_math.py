@@ -26,15 +26,16 @@ def use_hardware_math(module: ir.Module) -> None:
     general: list[ir.Operation] = []
 
     def visit(op: ir.Operation) -> ir.WalkResult:
-        if op.name == "llvm.func":
+        kind = op.name
+        if kind == "llvm.func":
             name = ir.StringAttr(op.attributes["sym_name"]).value
             if name in _LIBRARY:
                 op.attributes["sym_name"] = ir.StringAttr.get(_LIBRARY[name])
-        elif op.name == "llvm.call" and "callee" in op.attributes:
+        elif kind == "llvm.call" and "callee" in op.attributes:
             name = ir.FlatSymbolRefAttr(op.attributes["callee"]).value
             if name in _LIBRARY:
                 op.attributes["callee"] = ir.FlatSymbolRefAttr.get(_LIBRARY[name])
-        elif op.name in _GENERAL and "afn" in str(op.attributes["fastmathFlags"]):
+        elif kind in _GENERAL and "afn" in str(op.attributes["fastmathFlags"]):
             general.append(op)
         return ir.WalkResult.ADVANCE
 

@@ -91,9 +91,10 @@ class _Lowering:
         found: list[ir.Operation] = []
 
         def visit(op: ir.Operation) -> ir.WalkResult:
-            if op.name == "memref.reinterpret_cast":
+            name = op.name
+            if name == "memref.reinterpret_cast":
                 self.views.append(op)
-            elif op.name == "memref.view" or op.name in self.steps:
+            elif name == "memref.view" or name in self.steps:
                 found.append(op)
             return ir.WalkResult.ADVANCE
 
@@ -108,14 +109,12 @@ class _Lowering:
             op.erase()
 
     def _replace(self, op: ir.Operation) -> None:
-        if op.name == "rocfuse.wave_select" and op.operands[0] in self.resources:
+        name = op.name
+        if name == "rocfuse.wave_select" and op.operands[0] in self.resources:
             self.resources[op.result] = self._selected(op)
             self.views.append(op)
             return
-        if op.name == "memref.view":
-            results = [self._flat_buffer(op)]
-        else:
-            results = self.steps[op.name](op)
+        results = [self._flat_buffer(op)] if name == "memref.view" else self.steps[name](op)
         for old, new in zip(op.results, results, strict=True):
             old.replace_all_uses_with(new)
         op.erase()

@@ -19,7 +19,7 @@ _PIPELINE = (
     "lower-affine,arith-expand,convert-amdgpu-to-rocdl{{chipset={chip}}},"
     "convert-gpu-to-rocdl{{chipset={chip} runtime=HIP use-bare-ptr-memref-call-conv=true "
     "allowed-dialects=arith,cf,func,memref,vector}},"
-    "convert-vector-to-llvm,convert-ub-to-llvm,convert-math-to-llvm,convert-arith-to-llvm,cse,"
+    "convert-vector-to-llvm,convert-to-llvm{{filter-dialects=ub,math,arith}},cse,"
     "reconcile-unrealized-casts)"
 )
 
