@@ -6,11 +6,10 @@ from mlir import ir
 
 
 def part_of(value: ir.Value, first: int, width: int) -> ir.Value:
-    """`width` elements of a vector of rank 1, from element `first` on."""
-    i64 = ir.IntegerType.get_signless(64)
-    numbers = {"offsets": first, "sizes": width, "strides": 1}
-    attributes = {name: ir.ArrayAttr.get([ir.IntegerAttr.get(i64, number)]) for name, number in numbers.items()}
+    """`width` elements of a vector of rank 1, from element `first` on.
+
+    A shuffle is one op of LLVM's; `vector.extract_strided_slice` would become it by way of a rewrite for each.
+    """
     kind = ir.VectorType.get([width], ir.VectorType(value.type).element_type)
-    return ir.Operation.create(
-        "vector.extract_strided_slice", results=[kind], operands=[value], attributes=attributes
-    ).result
+    mask = {"mask": ir.DenseI64ArrayAttr.get(list(range(first, first + width)))}
+    return ir.Operation.create("vector.shuffle", results=[kind], operands=[value, value], attributes=mask).result

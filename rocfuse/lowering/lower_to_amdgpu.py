@@ -256,9 +256,10 @@ class _Lowering:
     def _fragment_read(self, op: ir.Operation) -> list[ir.Value]:
         operand = number(op, "operand")
         block, k_slice = number(op, "block"), number(op, "k_slice")
-        index = self._once(("read", operand, block, k_slice), lambda: self.lanes.fragment(operand, block, k_slice))
+        key = ("read", operand, block, k_slice)
+        index = self._once(key, lambda: ix.to_index(self.lanes.fragment(operand, block, k_slice)))
         kind = ir.VectorType(op.result.type)
-        return [vector.load(kind, op.operands[0], [ix.to_index(index)], alignment=16)]
+        return [vector.load(kind, op.operands[0], [index], alignment=16)]
 
     def _mma(self, op: ir.Operation) -> list[ir.Value]:
         a, b, accumulator = op.operands

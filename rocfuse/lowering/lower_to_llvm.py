@@ -15,8 +15,8 @@ from rocfuse.passes import Pass, PassContext, register, run_upstream
 # Math is kept out of convert-gpu-to-rocdl, which would turn it into calls of a device library: LLVM has intrinsics.
 # What canonicalize would fold, LLVM folds.
 _PIPELINE = (
-    "gpu.module(cse,loop-invariant-code-motion,expand-strided-metadata,convert-scf-to-cf,"
-    "lower-affine,arith-expand,convert-amdgpu-to-rocdl{{chipset={chip}}},"
+    "gpu.module(cse,loop-invariant-code-motion,convert-scf-to-cf,"
+    "arith-expand,convert-amdgpu-to-rocdl{{chipset={chip}}},"
     "convert-gpu-to-rocdl{{chipset={chip} runtime=HIP use-bare-ptr-memref-call-conv=true "
     "allowed-dialects=arith,cf,func,memref,vector}},"
     "convert-vector-to-llvm,convert-to-llvm{{filter-dialects=ub,math,arith}},cse,"

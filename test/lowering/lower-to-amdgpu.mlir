@@ -19,8 +19,8 @@
 //       CHECK:     %[[A:.*]] = vector.load %[[AT]][%{{.*}}] {alignment = 16 : i64} {{.*}}, vector<8xf16>
 //       CHECK:     %[[B:.*]] = vector.load %[[BT]][%{{.*}}] {alignment = 16 : i64} {{.*}}, vector<8xf16>
 // The product is computed transposed, so that a lane holds neighbours along n: B comes first.
-//       CHECK:     %[[B0:.*]] = vector.extract_strided_slice %[[B]] {offsets = [0], sizes = [4]
-//       CHECK:     %[[A0:.*]] = vector.extract_strided_slice %[[A]] {offsets = [0], sizes = [4]
+//       CHECK:     %[[B0:.*]] = vector.shuffle %[[B]], %[[B]] [0, 1, 2, 3]
+//       CHECK:     %[[A0:.*]] = vector.shuffle %[[A]], %[[A]] [0, 1, 2, 3]
 //       CHECK:     %[[S:.*]] = amdgpu.mfma 32x32x8 %[[B0]] * %[[A0]] + %
 //       CHECK:     amdgpu.mfma 32x32x8 %{{.*}} * %{{.*}} + %[[S]]
 //       CHECK:     scf.yield
