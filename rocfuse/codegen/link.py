@@ -9,28 +9,26 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 from rocfuse.diagnostics import CompileError
 
+ELF = b"\x7fELF"  # what a code object starts with
 OLDEST_LLD = 19  # older ones refuse code object version 6
 
 
 def link(obj: bytes) -> bytes:
-    """Link one object to a code object (.hsaco). Raises CompileError with the linker's words."""
-    with tempfile.TemporaryDirectory(prefix="rocfuse-") as folder:
-        source, output = Path(folder, "kernel.o"), Path(folder, "kernel.hsaco")
-        source.write_bytes(obj)
-        command = [*find_linker(), "-shared", "--no-undefined", str(source), "-o", str(output)]
-        try:
-            done = subprocess.run(command, capture_output=True, text=True)
-        except OSError as error:
-            raise CompileError(f"{command[0]} cannot be run: {error.strerror}") from error
-        if done.returncode or not output.is_file():
-            wrong = f"exit code {done.returncode}" if done.returncode else "it wrote no file; is it an ld.lld?"
-            raise CompileError(f"{command[0]} failed: {next(iter(done.stderr.strip().splitlines()), wrong)}")
-        return output.read_bytes()
+    """Link one object to a code object (.hsaco), by way of pipes. Raises CompileError with the linker's words."""
+    command = [*find_linker(), "-shared", "--no-undefined", "/dev/stdin", "-o", "-"]
+    try:
+        done = subprocess.run(command, input=obj, capture_output=True)
+    except OSError as error:
+        raise CompileError(f"{command[0]} cannot be run: {error.strerror}") from error
+    if done.returncode or not done.stdout.startswith(ELF):
+        wrong = f"exit code {done.returncode}" if done.returncode else "it wrote no code object; is it an ld.lld?"
+        said = done.stderr.decode(errors="replace").strip().splitlines()
+        raise CompileError(f"{command[0]} failed: {next(iter(said), wrong)}")
+    return done.stdout
 
 
 @functools.cache

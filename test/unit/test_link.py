@@ -94,7 +94,7 @@ def test_without_any_linker_the_error_says_what_to_install(monkeypatch):
     [
         ("echo 'ld.lld: error: no such thing' >&2; echo more >&2; exit 1", r"failed: ld\.lld: error: no such thing$"),
         ("exit 3", "failed: exit code 3$"),
-        ("exit 0", "failed: it wrote no file; is it an ld\\.lld\\?$"),
+        ("exit 0", "failed: it wrote no code object; is it an ld\\.lld\\?$"),
     ],
 )
 def test_a_failing_linker_is_an_error_with_its_first_line(tmp_path, monkeypatch, script, message):
