@@ -135,11 +135,12 @@ def remembered(function: Callable[Concatenate[Problem, Ask], Answer]) -> Callabl
 
     @wraps(function)
     def ask(problem: Problem, /, *arguments: Ask.args, **named: Ask.kwargs) -> Answer:
-        key = (name, *arguments, *named.items())
+        key = (name, arguments, *named.items()) if named else (name, arguments)
         known = problem.remembered
-        if key not in known:
-            known[key] = function(problem, *arguments, **named)
-        answer: Answer = known[key]
+        if key in known:
+            answer: Answer = known[key]
+        else:
+            answer = known[key] = function(problem, *arguments, **named)
         return answer
 
     return ask

@@ -99,7 +99,8 @@ def _attempt(problem: Problem, target: Target, limits: Limits | None, group_m: i
     result = check(problem, tiling, target, limits)
     if isinstance(result, Rejected):
         return result
-    plan = changed(result, group_m=group_m or group_rows(problem, result, target))
+    rows = group_m or group_rows(problem, result, target)
+    plan = result if rows == result.group_m else changed(result, group_m=rows)
     return Candidate(plan, cost(problem, plan, target))
 
 

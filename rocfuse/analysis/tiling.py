@@ -126,7 +126,9 @@ def check(problem: Problem, tiling: Tiling, target: Target, limits: Limits | Non
     for rejected in _budget_reasons(tiling, lds, registers.total, target, limits):
         return rejected
     chosen = _combine(problem, tiling, lds, registers, target, limits)
-    registers = changed(registers, copies=registers.copies + chosen.held_registers, combine=chosen.registers)
+    held, combine = registers.copies + chosen.held_registers, chosen.registers
+    if (held, combine) != (registers.copies, registers.combine):
+        registers = changed(registers, copies=held, combine=combine)
     lds = with_combine(lds, chosen.buffers, target.lds_granule_bytes)
     have = budget(target, registers.total, lds.allocated_bytes, tiling.waves)
     if limits.registers is not None:
