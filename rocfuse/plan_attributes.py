@@ -49,6 +49,7 @@ class KernelPlan:
     buffers: tuple[Buffer, ...]
     stages: int
     fill: int  # tiles on their way to LDS at once before a K loop
+    late_zeros: bool  # accumulators are zeroed when they are there, not while they are on their way
     schedule: str
     group_m: int
     loop_form: str
@@ -162,6 +163,7 @@ def read_plan(attribute: ir.DictAttr, target: Target) -> KernelPlan:
         tuple(buffers),
         values["stages"],
         values["fill"],
+        bool(values["late_zeros"]),
         values["schedule"],
         values["group_m"],
         values["loop_form"],

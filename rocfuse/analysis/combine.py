@@ -14,8 +14,11 @@ from rocfuse.analysis.store_tile import Staging, stage
 from rocfuse.records import record
 from rocfuse.targets import MatrixInstruction, Target
 
-# f32 intermediates of a block that are alive at once: the body's longest live range is a function's argument and result
-_INTERMEDIATES = 2
+# Elements of a block that a lane computes the body for at once: as many as are consecutive in its registers (c_map).
+# They are independent of each other, which is enough for a SIMD to have something to issue; more need more registers.
+AT_ONCE = 4
+# f32 intermediates of an element that are alive at once: a function's argument, its square, a sum and the other factor
+_INTERMEDIATES = 4
 _VALUES_AN_ADDRESS = 10  # as sweeps of bench/account.py showed
 _REGISTER_BYTES = 4
 
@@ -225,14 +228,14 @@ def _against_staging(problem: Problem, number: int) -> str | None:
 
 @remembered
 def registers(problem: Problem, block_elements: int, blocks: int) -> int:
-    """32-bit registers a lane, at most: other operands, intermediates and results of one accumulator block.
+    """32-bit registers a lane: other operands and results of one accumulator block, intermediates of a part of it.
 
     `block_elements` are a lane's elements of a block, `blocks` the blocks of a wave along the direction in which a lane
     holds consecutive results. An operand that varies only in that direction is read once for all blocks across it.
     """
     direction = output_direction(problem)
     along, across = (problem.dims(role)[0] for role in (direction, "m" if direction == "n" else "n"))
-    need = _INTERMEDIATES * block_elements
+    need = _INTERMEDIATES * min(block_elements, AT_ONCE)
     for access in dict.fromkeys(problem.extras):
         size = ELEMENT_BYTES[access.element_type]
         if not access.stride(along):

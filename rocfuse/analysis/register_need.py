@@ -14,12 +14,14 @@ from rocfuse.analysis.copies import Copy
 from rocfuse.analysis.registers import RegisterNeed
 from rocfuse.analysis.schedule import ORDERED
 
-# of the copies of a tile, where LLVM orders its steps: units of the next tile are loaded while some still wait
-_EARLY_COPIES = 1.5
-# of the fragments of each k slice after the second, where LLVM spreads the reads of a tile (iglp)
-_EARLY_FRAGMENTS = 0.5
-# loads that share an address
-_LOADS_AN_ADDRESS = 2
+# fragments of a loop with one k slice a tile: those of the next tile are read when half of this one is multiplied
+_HELD_OF_ONE_SLICE = 1.5
+# of the copies of a tile, where a loop iteration has several: they do not all come back to the registers they were in
+_ROTATED_COPIES = 1.25
+# of the smaller of copies and fragments, where one follows the other: what is in vectors is not free element by element
+_OVERLAP = 0.25
+# loads, and writes, that share an address
+_ACCESSES_AN_ADDRESS = 2
 
 
 def loop_need(
@@ -29,6 +31,7 @@ def loop_need(
     slices: int,
     copies: Sequence[Copy],
     tiles: int,
+    stages: int,
     schedule: str,
     combine: int,
 ) -> RegisterNeed:
@@ -39,17 +42,19 @@ def loop_need(
     """
     ordered = schedule in ORDERED
     pipelined = schedule != "plain" and tiles > 1
-    # a pipelined loop reads the fragments of the next slice, of the next tile if need be, while it multiplies this one
-    held = 2.0 if pipelined and (slices > 1 or ordered) else 1.0
-    if schedule == "iglp":
-        held += _EARLY_FRAGMENTS * max(slices - 2, 0)
+    if not pipelined:
+        held = 1.0
+    elif slices == 1:
+        held = _HELD_OF_ONE_SLICE
+    else:  # the next slice is read while this one is multiplied; LLVM's own order reads all slices that there are
+        held = 2.0 if ordered else slices
     fragments = math.ceil(slice_registers * held)
-    units = sum(one.registers for one in copies)
     # a unit that is contiguous along rows is there twice while it is turned
     turned = sum(one.unit_rows * one.unit_k for one in copies if one.along == "row") // 2
-    moved = units + turned // 2 if ordered else units * (_EARLY_COPIES if pipelined else 1.0) + turned
+    moved = sum(one.registers for one in copies) * (_ROTATED_COPIES if stages > 1 else 1.0)
+    moved += turned / 2 if ordered else turned
     if not pipelined:  # a tile is in LDS before its fragments are read
-        moved = max(moved - fragments, 0)
-    loads, writes = sum(one.parts * one.loads for one in copies), sum(one.parts * one.unit_rows for one in copies)
-    addresses = loads // _LOADS_AN_ADDRESS + writes
+        moved = max(moved - fragments, 0) + _OVERLAP * min(moved, fragments)
+    accesses = sum(one.parts * (one.loads + one.unit_rows) for one in copies)
+    addresses = -(-accesses // _ACCESSES_AN_ADDRESS)
     return RegisterNeed(accumulators, fragments, math.ceil(moved), addresses, with_addresses(combine))

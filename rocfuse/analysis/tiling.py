@@ -63,6 +63,14 @@ class Tiling:
 
 
 @record
+class Fill:
+    """How the first tiles come in before a K loop."""
+
+    tiles: int  # on their way to LDS at once
+    late_zeros: bool  # accumulators are zeroed when these tiles are in LDS, not while they are on their way
+
+
+@record
 class Plan:
     """A tiling that the filter accepted, with its account."""
 
@@ -75,7 +83,7 @@ class Plan:
     lds: LdsAccount
     registers: RegisterNeed
     register_budget: int
-    fill: int  # tiles on their way to LDS at once before a K loop
+    fill: Fill
     group_m: int = 1  # rows of tiles in a group of the grid
 
     @property
@@ -349,6 +357,7 @@ def _registers(
         slices=tiling.tile_k // k_slice(row, 2),
         copies=copies,
         tiles=-(-max(problem.k_sizes) // tiling.tile_k),
+        stages=tiling.stages,
         schedule=tiling.schedule,
         combine=combine_registers(problem, row.accumulator_elements, along),
     )
@@ -362,7 +371,12 @@ def _brought_in(problem: Problem, tiling: Tiling, dealing: Dealing) -> list[Copy
     return [max((one for role, one in copies if role == side), key=lambda one: one.registers) for side in ("a", "b")]
 
 
-def _fill(problem: Problem, tiling: Tiling, registers: RegisterNeed, copies: Sequence[Copy]) -> int:
-    """Tiles that may be on their way at once before a loop: as many as in the registers of that loop find room."""
-    free = registers.accumulators // (problem.gemms if tiling.loop_form == "sequential" else 1) + registers.fragments
-    return 1 + free // sum(copy.registers for copy in copies)
+def _fill(problem: Problem, tiling: Tiling, registers: RegisterNeed, copies: Sequence[Copy]) -> Fill:
+    """As many tiles at once as in the registers of the loop find room, in those of the accumulators if need be."""
+    tile = sum(copy.registers for copy in copies)
+    accumulators = registers.accumulators // (problem.gemms if tiling.loop_form == "sequential" else 1)
+    most = 1 + (accumulators + registers.fragments) // tile
+    # what the loop writes ahead, and the tile that it loads meanwhile; a plain loop brings in each tile itself
+    ahead = 1 if tiling.schedule == "plain" else 1 + max(1, tiling.stages - 1)
+    at_once = min(most, ahead, -(-max(problem.k_sizes) // tiling.tile_k))
+    return Fill(at_once, (at_once - 1) * tile > registers.fragments)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from mlir import ir
-from mlir.dialects import arith
+from mlir.dialects import arith, vector
 
+from rocfuse.analysis.combine import AT_ONCE
 from rocfuse.analysis.problem import Problem
 from rocfuse.analysis.store_tile import Staging
 from rocfuse.fused_kernel import FusedKernel
 from rocfuse.lowering import index_math as ix
+from rocfuse.lowering.memory import joined
 from rocfuse.lowering.steps import action, step
 from rocfuse.plan_attributes import KernelPlan
 
@@ -125,12 +127,25 @@ class Combine:
         i, j = block
         products = [blocks[i * self.plan.blocks_n + j] for blocks in accumulators]
         others = [self._operand(number, block) for number in self.distinct]
-        results = _body(self.kernel, products, others, self.plan.instruction.accumulator_elements)
+        results = self._results([*products, *others], len(products))
         for o, (value, view) in enumerate(zip(results, self.outputs, strict=True)):
             if o in scratch:
                 action("stage_write", value, scratch[o], output=o, block=list(block))
             else:
                 action("tile_write", value, view, *self.place, block=list(block))
+
+    def _results(self, blocks: list[ir.Value], products: int) -> list[ir.Value]:
+        """The body on blocks, the first of them those of the products, a part after the other."""
+        elements = self.plan.instruction.accumulator_elements
+        if elements <= AT_ONCE:
+            return _body(self.kernel, blocks[:products], blocks[products:], elements)
+        parts = []
+        for first in range(0, elements, AT_ONCE):
+            action("keep_order")  # the backend would compute all parts at once, and hold what that takes
+            part = [_part(block, first) for block in blocks]
+            parts.append(_body(self.kernel, part[:products], part[products:], AT_ONCE))
+        results = [list(of_one) for of_one in zip(*parts, strict=True)]
+        return [joined(one, ir.VectorType.get([elements], ir.VectorType(one[0].type).element_type)) for one in results]
 
     def _operand(self, number: int, block: tuple[int, int]) -> ir.Value:
         """A block of an extra operand; one that does not depend on m (or n) is read once for all rows (columns)."""
@@ -145,6 +160,12 @@ class Combine:
             else:
                 self.seen[key] = step("tile_read", [view, *self.place], kind, block=at)
         return self.seen[key]
+
+
+def _part(block: ir.Value, first: int) -> ir.Value:
+    """A part of a block: its elements from `first` on."""
+    kind = ir.VectorType.get([AT_ONCE], ir.VectorType(block.type).element_type)
+    return vector.extract_strided_slice(kind, block, [first], [AT_ONCE], [1])
 
 
 def _element(view: ir.Value) -> ir.Type:

@@ -139,11 +139,7 @@ class _Pipeline:
 
     def _emit(self) -> list[ir.Value]:
         distance, stages = self.shape.distance, self.plan.stages
-        for tile in range(min(distance, self.total)):
-            self._write_all(self._read_all(self._k(tile), tile), tile)
-            if (tile + 1) % self.plan.fill == 0:  # the backend would have the loads of all tiles in flight
-                action("keep_order")
-        units = self._read_all(self._k(distance), distance) if distance < self.total else []
+        units = self._bring_in(min(distance + 1, self.total))
         action("barrier")
         shifted = self.plan.schedule == "ping-pong"
         # shifted waves read the first fragments in the phase that they are needed in
@@ -160,6 +156,26 @@ class _Pipeline:
         if shifted:
             action("phase_shift", half=0)
         return state.accumulators
+
+    def _bring_in(self, count: int) -> list[ir.Value]:
+        """The first `count` tiles: in LDS, but for the units of the one that the loop writes first."""
+        distance, fill = self.shape.distance, self.plan.fill
+        units: list[ir.Value] = []
+        for first in range(0, count, fill):
+            batch = range(first, min(first + fill, count))
+            loaded = []
+            for tile in batch:
+                if tile > first:  # the backend would mix the loads of all tiles, and the first would come in late
+                    action("keep_order")
+                loaded.append(self._read_all(self._k(tile), tile))
+            for tile, values in zip(batch, loaded, strict=True):
+                if tile < distance:
+                    self._write_all(values, tile)
+                else:
+                    units = values
+            if batch.stop < count or self.plan.late_zeros:
+                action("keep_order")
+        return units
 
     def _loop(self, turns: int, state: _State) -> _State:
         """`turns` iterations of `stages` tiles each; every tile they bring in is whole."""

@@ -257,7 +257,8 @@ def plan_attribute(decision: Decision, target: Target) -> ir.DictAttr:
         "contiguous": operands.output_direction(problem),
         "grid": tilings.workgroups(problem, tiling),
         "copies": copies,
-        "fill": plan.fill,
+        "fill": plan.fill.tiles,
+        "late_zeros": plan.fill.late_zeros,
         "copied_together": [[plan.names[i] for i in group] for group in plan.dealing.groups if len(group) > 1],
         "combine": {
             "operands": [

@@ -22,11 +22,20 @@
 //       CHECK:   "rocfuse.stage_read"(%[[IN]]) {block = [0, 1]
 //       CHECK:   "rocfuse.wave_fence"
 //       CHECK:   %[[ROW0:.*]] = "rocfuse.line_fragment"(%[[LINE]]) {block = [0, 0], extra = 0 : i64} {{.*}} -> vector<16xf32>
-//       CHECK:   %[[HALF:.*]] = arith.constant dense<5.000000e-01> : vector<16xf32>
-//       CHECK:   %[[S:.*]] = arith.mulf %[[SUM]]#0, %[[HALF]] fastmath<contract> : vector<16xf32>
-//       CHECK:   %[[T:.*]] = arith.addf %[[S]], %[[ROW0]] : vector<16xf32>
-//       CHECK:   %[[C:.*]] = arith.truncf %[[T]] : vector<16xf32> to vector<16xf16>
-//       CHECK:   %[[D:.*]] = arith.addf %[[C]], %[[F]] : vector<16xf16>
+// The body takes four elements of a block after the other.
+//       CHECK:   "rocfuse.keep_order"
+//       CHECK:   %[[SUM0:.*]] = vector.extract_strided_slice %[[SUM]]#0 {offsets = [0]
+//       CHECK:   %[[ROW00:.*]] = vector.extract_strided_slice %[[ROW0]] {offsets = [0]
+//       CHECK:   %[[F00:.*]] = vector.extract_strided_slice %[[F]] {offsets = [0]
+//       CHECK:   %[[HALF:.*]] = arith.constant dense<5.000000e-01> : vector<4xf32>
+//       CHECK:   %[[S:.*]] = arith.mulf %[[SUM0]], %[[HALF]] fastmath<contract> : vector<4xf32>
+//       CHECK:   %[[T0:.*]] = arith.addf %[[S]], %[[ROW00]] : vector<4xf32>
+//       CHECK:   %[[C:.*]] = arith.truncf %[[T0]] : vector<4xf32> to vector<4xf16>
+//       CHECK:   arith.addf %[[C]], %[[F00]] : vector<4xf16>
+// CHECK-COUNT-3:   "rocfuse.keep_order"
+//   CHECK-NOT:   "rocfuse.keep_order"
+//       CHECK:   %[[D:.*]] = vector.insert_strided_slice {{.*}} {offsets = [12], {{.*}} into vector<16xf16>
+//       CHECK:   %[[T:.*]] = vector.insert_strided_slice {{.*}} {offsets = [12], {{.*}} into vector<16xf32>
 //       CHECK:   "rocfuse.stage_write"(%[[D]], %[[SY]]) {block = [0, 0], output = 0 : i64}
 //       CHECK:   "rocfuse.tile_write"(%[[T]], %[[Z]], {{.*}}) {block = [0, 0]}
 //       CHECK:   "rocfuse.line_fragment"(%[[LINE]]) {block = [0, 1], extra = 0 : i64}
@@ -36,7 +45,7 @@
 // The second row of blocks reuses the row operand.
 //   CHECK-NOT:   "rocfuse.line_fragment"
 //       CHECK:   "rocfuse.stage_fill"(%[[F1]], %{{.*}})
-//       CHECK:   arith.addf %{{.*}}, %[[ROW0]] : vector<16xf32>
+//       CHECK:   vector.extract_strided_slice %[[ROW0]] {offsets = [0]
 //       CHECK:   "rocfuse.stage_store"(%[[SY]], %[[Y]], {{.*}}) {fill = 1 : i64, output = 0 : i64}
 //   CHECK-NOT:   "rocfuse.wave_fence"
 

@@ -12,7 +12,7 @@
 //       CHECK: "rocfuse.begin_range"
 //       CHECK: scf.for %{{.*}} = %c0{{.*}} to %c192{{.*}} step %c32
 //       CHECK: "rocfuse.global_read"(%{{.*}}, %c192{{.*}}) {masked = 1 : i64, operand = 2 : {{.*}} : (memref<64x200xf16
-//       CHECK: "rocfuse.stage_write"
+//       CHECK: "rocfuse.{{(stage|tile)_write}}"
 
 // the two tiles of k 40 need no loop; of the seven of k 200 four are brought in by one
 // PIPELINED-LABEL: gpu.func @dual

@@ -8,16 +8,17 @@
 //ORDERED-SAME: ["amdgpu-post-ra-direction", "bottomup"]
 //    FREE-NOT: "amdgpu-post-ra-direction"
 //       CHECK: "rocfuse.global_read"
-//   CHECK-NOT: "rocfuse.keep_order"
-//       CHECK: "rocfuse.lds_write"
-//   CHECK-NOT: "rocfuse.keep_order"
+//   CHECK-NOT: "rocfuse.lds_write"
+//       CHECK: "rocfuse.keep_order"
 //       CHECK: "rocfuse.global_read"
 //   CHECK-NOT: "rocfuse.keep_order"
 //       CHECK: "rocfuse.lds_write"
+//   CHECK-NOT: "rocfuse.global_read"
 //       CHECK: "rocfuse.keep_order"
 //  CHECK-NEXT: arith.constant
 //       CHECK: "rocfuse.global_read"
 //   CHECK-NOT: "rocfuse.lds_write"
+//   CHECK-NOT: "rocfuse.keep_order"
 //       CHECK: "rocfuse.barrier"
 // a tile's units are in LDS before the next ones are loaded, and the tile is done before the next one begins
 //     ORDERED: scf.for

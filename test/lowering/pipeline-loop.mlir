@@ -8,8 +8,9 @@
 // CHECK-LABEL: gpu.func @dual
 //         TWO: memref.view %{{.*}}[%c12288
 //       CHECK: %[[U0:.*]] = "rocfuse.global_read"({{.*}}) {masked = 0 : i64, operand = 0 : i64, part = 0 : i64
-//       CHECK: "rocfuse.lds_write"(%[[U0]], %[[A:[^)]*]])
+//       CHECK: "rocfuse.keep_order"
 //       CHECK: %[[U1:.*]] = "rocfuse.global_read"({{.*}}) {masked = 0 : i64, operand = 0 : i64, part = 0 : i64
+//       CHECK: "rocfuse.lds_write"(%[[U0]], %[[A:[^)]*]])
 //       CHECK: "rocfuse.barrier"
 //       CHECK: %[[F0:.*]] = "rocfuse.fragment_read"(%[[A]]) {block = 0 : i64, k_slice = 0 : i64, operand = 0 : i64
 // the loop multiplies one tile (two with two stages), writes the next one and loads the one after that
@@ -28,7 +29,7 @@
 // K = 200 ends 8 past the last whole tile: that tile is loaded with a mask
 //       CHECK: "rocfuse.global_read"({{.*}}) {masked = 1 : i64
 //   CHECK-NOT: scf.for
-//       CHECK: "rocfuse.stage_write"
+//       CHECK: "rocfuse.{{(stage|tile)_write}}"
 
 #a = affine_map<(d0, d1, d2) -> (d0, d2)>
 #b = affine_map<(d0, d1, d2) -> (d1, d2)>

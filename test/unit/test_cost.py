@@ -76,7 +76,9 @@ def test_the_l2s_ask_for_less_in_groups_of_rows():
 
 @pytest.mark.parametrize(("m", "bound"), [(1, "hbm"), (16, "hbm"), (4096, "compute")])
 def test_what_bounds_a_layer(m, bound):
-    assert search(gemms(m, 14336, 4096, layout="nk"), GFX942).chosen.cost.bound == bound
+    results = search(gemms(m, 14336, 4096, layout="nk"), GFX942).results
+    fastest = min((one.cost for one in results if isinstance(one, Candidate)), key=lambda one: one.busy)
+    assert fastest.bound == bound
 
 
 def test_the_search_tries_every_schedule_stage_and_loop_form():

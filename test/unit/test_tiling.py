@@ -230,19 +230,26 @@ def test_the_combine_makes_no_plan_not_fit(extras):
         assert found.lds.bytes == loop.bytes and found.registers.total <= loop_need
 
 
+WIDE = Tiling(128, 64, 64, 2, 2, "32x32x8", schedule="interleaved")  # 64 accumulators, 32 of fragments, 32 a tile
+NARROW = Tiling(16, 16, 64, 1, 1, "16x16x16", 3, schedule="interleaved")  # 8, 24, 24
+
+
 @pytest.mark.parametrize(
-    ("tiling", "fill"),
+    ("tiling", "tiles", "late"),
     [
-        (Tiling(128, 64, 64, 2, 2, "32x32x8"), 4),  # 64 accumulators and 32 of fragments: room for 32 of copies thrice
-        (Tiling(16, 16, 64, 1, 1, "16x16x16", 3), 2),  # 8 and 24: room for 24 once
-        (Tiling(16, 16, 64, 1, 1, "16x16x16", 3, loop_form="sequential"), 2),  # 4 and 16: room for 16 once
+        (replace(WIDE, schedule="plain"), 1, False),  # each turn of a plain loop brings in its own tile
+        (WIDE, 2, False),  # room for the second in that of the fragments
+        (replace(WIDE, tile_k=32, stages=3), 3, False),  # 16 a tile: and for the third
+        (replace(WIDE, tile_m=32, waves_m=1, waves_n=1), 2, True),  # 64, 40, 80: in that of the accumulators as well
+        (NARROW, 2, False),  # none for the third
+        (replace(NARROW, loop_form="sequential"), 2, False),  # 4, 16, 16
+        (Tiling(16, 32, 128, 1, 1, "16x16x16", schedule="interleaved"), 1, False),  # 16, 40, 80
     ],
 )
-def test_what_is_brought_in_before_the_loop_fits_into_the_registers_of_the_loop(tiling, fill):
+def test_what_is_brought_in_before_the_loop_fits_into_the_registers_of_the_loop(tiling, tiles, late):
     plan = tilings.check(LARGE, tiling, GFX942)
-    assert isinstance(plan, Plan) and plan.fill == fill
-    need, units = plan.registers, sum(plan.copies[group[0]].registers for group in plan.dealing.groups)
-    assert (fill - 1) * units <= need.accumulators + need.fragments
+    assert isinstance(plan, Plan), plan
+    assert (plan.fill.tiles, plan.fill.late_zeros) == (tiles, late)
 
 
 def test_an_element_that_is_loaded_alone_takes_a_register():
