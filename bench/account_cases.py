@@ -1,6 +1,7 @@
-"""Random kernels for bench/account.py: what is drawn, what the plan says of it, and what code generation made of it.
+"""Kernels for bench/account.py: what is drawn, what the plan says of it, and what code generation made of it.
 
-A case is a number: the same number and seed draw the same program and the same pinned plan, in any process.
+A case is a number and a kind: the same ones draw, with a seed, the same program and the same pinned plan, in any
+process.
 """
 
 from __future__ import annotations
@@ -8,32 +9,36 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
-from mlir import ir
 
+from bench.decisions import decide, kernel_of
 from bench.isa_stats import loop_lines
+from bench.plans import LAYERS, ROWS
 from rocfuse import gen
 from rocfuse.analysis.schedule import ORDERS
+from rocfuse.analysis.search import Candidate
 from rocfuse.analysis.tiling import LOOP_FORMS, MOST_STAGES, Plan
 from rocfuse.codegen.contract import build_contract
 from rocfuse.codegen.elf import read_kernels
 from rocfuse.codegen.link import link
 from rocfuse.compiler import generate
 from rocfuse.diagnostics import CompileError
-from rocfuse.dialect import MULTI_GEMM, create_context, walk
-from rocfuse.fused_kernel import read_kernel
 from rocfuse.passes import PassContext
-from rocfuse.pipeline import Pipeline, default_pipeline, run_pipeline
 from rocfuse.sim import simulate
 from rocfuse.sim.launch import DTYPES
 from rocfuse.targets import GFX942
 from rocfuse.transforms.plan_kernels import PlanKernels
 
-PLANNER = "rocfuse-plan-kernels"
+# A layer that people run, with any of the plans that the planner accepts for it; a random program with a random plan
+# that the filter accepts; and such a one that is small enough to be executed.
+Kind = Literal["layer", "random", "small"]
+PLANNER = PlanKernels.name
 # what the simulator executes in about a second: flop of all tiles, those past the edges included
 MOST_FLOP = 60_000_000
+# what a case pins of the tiling
+_PINNED = ("tile_m", "tile_n", "tile_k", "stages", "waves_m", "waves_n", "matrix_op", "schedule", "loop_form")
 _TRIES = 60  # plans drawn for one program before the next program is drawn
 _EXTENTS = (1, 16, 31, 64, 77, 96, 128, 150, 200, 256, 320, 512, 1000, 2048, 4096)
 _SMALL_EXTENTS = (1, 16, 31, 48, 64, 77, 96, 128, 150)
@@ -46,6 +51,7 @@ class Case:
     """A program, a plan pinned in every part, and the account of it."""
 
     number: int
+    kind: Kind
     program: gen.GenOptions
     pins: Mapping[str, str | int]
     plan: Plan = field(repr=False)
@@ -62,6 +68,7 @@ class Measured:
     """What the account says and what is true, of one case; registers are 32-bit and a lane."""
 
     number: int
+    kind: Kind
     program: dict[str, Any]
     pins: dict[str, str | int]
     tile: str
@@ -78,29 +85,45 @@ class Measured:
     error: str = ""  # no code object at all
 
 
-def draw(number: int, seed: int = 0, small: bool = False) -> Case:
-    """Case `number`: programs and plans are drawn until the filter accepts one."""
-    chance = random.Random(f"{seed}/{number}/{small}")
+def draw(number: int, seed: int = 0, kind: Kind = "layer") -> Case:
+    """Case `number` of a kind. Random programs and plans are drawn until the filter accepts one."""
+    chance = random.Random(f"{seed}/{number}/{kind}")
+    if kind == "layer":
+        return _of_layer(number, chance)
+    small = kind == "small"
     refused: list[str] = []
     while True:
         program = _program(chance, small)
-        with create_context():
-            module = ir.Module.parse(str(gen.build(program)))
-            stages = default_pipeline().elements
-            names = [getattr(stage, "name", "") for stage in stages]
-            before = Pipeline(stages[: names.index(PLANNER)])
-            run_pipeline(module, before, PassContext(GFX942, refusal_is_error=True))
-            kernel = read_kernel(next(iter(walk(module, MULTI_GEMM))).parent)
-            for _ in range(_TRIES):
-                pins = _pins(chance, program)
-                try:
-                    decision = PlanKernels(**pins).decide(kernel, PassContext(GFX942, refusal_is_error=True))
-                except CompileError as error:
-                    refused.append(str(error))
-                    continue
-                case = Case(number, program, pins, decision.chosen, tuple(refused))
-                if not small or _flop(case) <= MOST_FLOP:
-                    return case
+        _module, kernel = kernel_of(str(gen.build(program)))
+        for _ in range(_TRIES):
+            pins = _pins(chance, program)
+            try:
+                decision = PlanKernels(**pins).decide(kernel, PassContext(GFX942, refusal_is_error=True))
+            except CompileError as error:
+                refused.append(str(error))
+                continue
+            case = Case(number, kind, program, pins, decision.chosen, tuple(refused))
+            if not small or _flop(case) <= MOST_FLOP:
+                return case
+
+
+def _of_layer(number: int, chance: random.Random) -> Case:
+    """Each plan that the planner accepts for a layer is as likely as the others."""
+    layer = chance.choice(LAYERS)
+    program = gen.GenOptions(
+        pattern=chance.choice(gen.CHOICES["pattern"]),
+        m=chance.choice(ROWS),
+        n=layer.n,
+        k=layer.k,
+        combine=layer.combine,
+        bias=layer.bias,
+        layout=chance.choice(gen.CHOICES["layout"]),
+        dtype=chance.choice(gen.CHOICES["dtype"]),
+    )
+    results = decide(str(gen.build(program))).results
+    plan = chance.choice([one.plan for one in results if isinstance(one, Candidate)])
+    pins = {field: getattr(plan.tiling, field) for field in _PINNED} | {"group_m": plan.group_m}
+    return Case(number, "layer", program, pins, plan)
 
 
 def _program(chance: random.Random, small: bool) -> gen.GenOptions:
@@ -150,8 +173,8 @@ def measure(case: Case, execute: bool) -> Measured:
     plan = case.plan
     tile = plan.tiling.text(case.program.gemms)
     result = Measured(
-        case.number, asdict(case.program), dict(case.pins), tile, asdict(plan.registers), plan.registers.total,
-        plan.register_budget, plan.lds.bytes,
+        case.number, case.kind, asdict(case.program), dict(case.pins), tile, asdict(plan.registers),
+        plan.registers.total, plan.register_budget, plan.lds.bytes,
     )  # fmt: skip
     options = {PLANNER: {name.replace("_", "-"): str(value) for name, value in case.pins.items()}}
     try:

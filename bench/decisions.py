@@ -8,7 +8,7 @@ from types import MappingProxyType
 from mlir import ir
 
 from rocfuse.dialect import MULTI_GEMM, create_context, walk
-from rocfuse.fused_kernel import read_kernel
+from rocfuse.fused_kernel import FusedKernel, read_kernel
 from rocfuse.options import parse_fields
 from rocfuse.passes import PassContext
 from rocfuse.pipeline import Pipeline, default_pipeline, run_pipeline
@@ -16,12 +16,17 @@ from rocfuse.targets import GFX942 as TARGET
 from rocfuse.transforms.plan_kernels import Decision, PlanKernels
 
 
-def decide(text: str, options: Mapping[str, str] = MappingProxyType({})) -> Decision:
-    """The planner's decision about the one kernel of a program, with options of rocfuse-plan-kernels."""
+def kernel_of(text: str) -> tuple[ir.Module, FusedKernel]:
+    """A program's module, which has to be kept, and its one kernel, as the planner gets it."""
     module = ir.Module.parse(text, context=create_context())
     elements = default_pipeline({}).elements
     before = [getattr(one, "name", "") for one in elements].index(PlanKernels.name)
-    run_pipeline(module, Pipeline(elements[:before]), PassContext(TARGET))
+    run_pipeline(module, Pipeline(elements[:before]), PassContext(TARGET, refusal_is_error=True))
     (op,) = walk(module, MULTI_GEMM)
-    planner = PlanKernels(**parse_fields(PlanKernels, options))
-    return planner.decide(read_kernel(op.parent), PassContext(TARGET))
+    return module, read_kernel(op.parent)
+
+
+def decide(text: str, options: Mapping[str, str] = MappingProxyType({})) -> Decision:
+    """The planner's decision about the one kernel of a program, with options of rocfuse-plan-kernels."""
+    _module, kernel = kernel_of(text)
+    return PlanKernels(**parse_fields(PlanKernels, options)).decide(kernel, PassContext(TARGET))

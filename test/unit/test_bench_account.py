@@ -8,7 +8,7 @@ from bench import account
 from bench.account_cases import Measured, draw, loop_moves
 
 ROW = Measured(
-    number=1, program={}, pins={}, tile="64x64x64", need={}, estimate=110, budget=128, planned_lds=1024,
+    number=1, kind="layer", program={}, pins={}, tile="64x64x64", need={}, estimate=110, budget=128, planned_lds=1024,
     registers=100, lds=1024, faults=(),
 )  # fmt: skip
 
@@ -33,14 +33,16 @@ def test_a_sweep_that_reaches_everything():
         ({"estimate": 99}, {3}),
         ({"estimate": 116}, {4}),
         ({"estimate": 116, "number": 2}, set()),  # of the half that factors are found on
+        ({"estimate": 116, "kind": "small"}, set()),
     ],
 )
 def test_a_sweep_that_misses_one(changes, missed):
     assert {at for at, holds in enumerate(held(replace(ROW, **changes))) if not holds} == missed
 
 
-def test_a_case_is_the_same_each_time():
-    one, again, other = draw(5), draw(5), draw(6)
+@pytest.mark.parametrize("kind", ["layer", "random", "small"])
+def test_a_case_is_the_same_each_time(kind):
+    one, again, other = draw(5, kind=kind), draw(5, kind=kind), draw(6, kind=kind)
     assert (one.program, one.pins, one.plan) == (again.program, again.pins, again.plan)
     assert (one.program, one.pins) != (other.program, other.pins)
 
