@@ -8,8 +8,9 @@ fitted to a run on a GPU.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from functools import cache, cached_property
+from collections.abc import Callable, Sequence
+from dataclasses import field
+from functools import cache, cached_property, partial
 from typing import Literal
 
 from rocfuse.analysis.copies import LDS_ACCESS_BYTES
@@ -107,7 +108,12 @@ class Cost:
     bytes: int  # once each
     requested_bytes: int  # by all workgroups
     waves: int  # of a workgroup
-    full: Batches  # of the workgroups, a compute unit's share where the GPU is always full
+    at_full: Callable[[], Batches] = field(compare=False, repr=False)  # for `full`, which not every choice asks for
+
+    @cached_property
+    def full(self) -> Batches:
+        """Of the workgroups, a compute unit's share where the GPU is always full."""
+        return self.at_full()
 
     @property
     def compute(self) -> float:
@@ -193,7 +199,7 @@ def cost(problem: Problem, plan: Plan, target: Target) -> Cost:
         moved.once,
         moved.with_rereads,
         tiling.waves,
-        full_gpu(problem, plan, ranges, grid, held, target),
+        partial(full_gpu, problem, plan, ranges, grid, held, target),
     )
 
 

@@ -124,7 +124,9 @@ def test_a_rejection_is_reported_in_the_words_of_the_filter():
             assert entry["total_cycles"] is None
 
 
-BEST = Cost((), 8000, 10000, 1000, 1000, 500, 500, 500, 0, 1, 2, 0.9, 1.0, 100, 1000, 4, Batches(6000, 7000, 500, 500))
+BEST = Cost(
+    (), 8000, 10000, 1000, 1000, 500, 500, 500, 0, 1, 2, 0.9, 1.0, 100, 1000, 4, lambda: Batches(6000, 7000, 500, 500)
+)
 
 
 @pytest.mark.parametrize(
@@ -158,8 +160,8 @@ def test_what_lost_an_accepted_tiling(change, reason):
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"full": Batches(6000, 11000, 500, 500)}, "(+50.0 %): matrix cores busy 50 % < 75 %"),
-        ({"full": Batches(9000, 11000, 500, 500), "useful": 0.6}, "(+50.0 %): tiles are 60 % full"),
+        ({"at_full": lambda: Batches(6000, 11000, 500, 500)}, "(+50.0 %): matrix cores busy 50 % < 75 %"),
+        ({"at_full": lambda: Batches(9000, 11000, 500, 500), "useful": 0.6}, "(+50.0 %): tiles are 60 % full"),
         ({"l2": 12000}, "(+50.0 %): l2 12000 > 8000 cycles"),
     ],
 )
