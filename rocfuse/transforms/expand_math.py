@@ -174,7 +174,7 @@ def _division(op: ir.Operation, kind: str, grades: Grades) -> Job | None:
     plain = plain or (grade is Grade.HALF and low is not None and low > 2.0**-96 and moderate)
 
     def build() -> list[ir.Value]:
-        a, b = _wide(op, numerator), _wide(op, denominator)
+        a, b = (_wide(op, operand) for operand in op.operands)  # of now: they may be results of an op that was replaced
         if divisor is not None and 2.0**-96 < abs(divisor) < 2.0**96:
             return [_narrow(op, a * (1 / divisor))]
         return [_narrow(op, functions.divide(a, b, Grade.HALF if plain else Grade.BFLOAT))]

@@ -29,6 +29,19 @@ func.func @loose(%x: f32) -> f16 {
   return %r : f16
 }
 
+// A quotient of a quotient: the first is replaced before the second is.
+// CHECK-LABEL: @quotients
+func.func @quotients(%x: f16, %y: f16, %z: f16) -> f16 {
+  // CHECK: %[[FIRST:.*]] = arith.truncf
+  %a = arith.divf %x, %y : f16
+  // CHECK: arith.extf %[[FIRST]] : f16 to f32
+  // CHECK: %[[SECOND:.*]] = arith.truncf
+  %b = arith.divf %a, %y : f16
+  // CHECK: arith.extf %[[SECOND]] : f16 to f32
+  %c = arith.divf %z, %b : f16
+  return %c : f16
+}
+
 // The same in f32 stays exact.
 // CHECK-LABEL: @strict
 func.func @strict(%x: f32) -> f32 {
