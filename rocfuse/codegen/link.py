@@ -19,7 +19,7 @@ OLDEST_LLD = 19  # older ones refuse code object version 6
 
 def link(obj: bytes) -> bytes:
     """Link one object to a code object (.hsaco), by way of pipes. Raises CompileError with the linker's words."""
-    command = [*find_linker(), "-shared", "--no-undefined", "/dev/stdin", "-o", "-"]
+    command = [*find_linker(), "-shared", "--no-undefined", "/dev/stdin", "-o", "/dev/stdout"]
     try:
         done = subprocess.run(command, input=obj, capture_output=True)
     except OSError as error:

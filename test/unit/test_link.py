@@ -130,3 +130,10 @@ def test_an_object_becomes_a_shared_code_object():
     hsaco = link.link(llvm.generate(KERNEL, GFX942).obj)
     assert hsaco[:4] == b"\x7fELF" and hsaco[16] == 3, "ET_DYN"
     assert [kernel.name for kernel in read_kernels(hsaco)] == ["k"]
+
+
+def test_no_file_of_the_current_folder_is_touched(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "-").write_text("somebody's")  # lld removes what is called as its output, and "-" is no exception
+    link.link(llvm.generate(KERNEL, GFX942).obj)
+    assert (tmp_path / "-").read_text() == "somebody's"
