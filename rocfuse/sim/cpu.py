@@ -30,6 +30,8 @@ _WIDENING = (
     "arith-emulate-unsupported-floats{source-types=bf16 target-type=f32})"
 )
 _BUFFERS = (
+    # first: a rounding to bf16 that folds into the conversion from an integer before it would call a run-time library
+    "func.func(arith-expand{include-bf16=true})",
     "empty-tensor-to-alloc-tensor",
     "one-shot-bufferize{bufferize-function-boundaries=true function-boundary-type-conversion=identity-layout-map}",
     "buffer-results-to-out-params{hoist-static-allocs=true modify-public-functions=true}",
@@ -37,7 +39,7 @@ _BUFFERS = (
 )
 _LOWERING = (
     "func.func(convert-linalg-to-loops)",
-    "expand-strided-metadata,lower-affine,convert-scf-to-cf,arith-expand{include-bf16=true}",
+    "expand-strided-metadata,lower-affine,convert-scf-to-cf,arith-expand",
     "convert-math-to-llvm,convert-math-to-libm,convert-arith-to-llvm,convert-index-to-llvm,convert-cf-to-llvm",
     "finalize-memref-to-llvm,convert-func-to-llvm,reconcile-unrealized-casts",
 )

@@ -91,6 +91,19 @@ def test_narrow_fused_multiply_adds_are_evaluated_in_f32(kind):
     assert np.array_equal(found.rounded[0], (wide * y.astype(np.float32) + wide).astype(TYPES[kind]))
 
 
+@pytest.mark.parametrize("kind", ["f16", "bf16"])
+def test_a_number_that_was_an_integer_is_rounded_to_a_narrow_type(kind):
+    text = elementwise(
+        f"%w = arith.extf %x0 : {kind} to f32\n%i = arith.fptosi %w : f32 to i32\n%one = arith.constant 1 : i32\n"
+        f"%n = arith.addi %i, %one : i32\n%f = arith.sitofp %n : i32 to f32\n%r = arith.truncf %f : f32 to {kind}\n"
+        f"linalg.yield %r : {kind}",
+        kind,
+    )
+    x = np.array([256.0, 2048.0, -3.0, 0.0]).astype(TYPES[kind])
+    expected = (x.astype(np.float32) + 1).astype(TYPES[kind])
+    assert np.array_equal(reference.evaluate(text, [x]).rounded[0], expected)
+
+
 def test_a_run_time_function_that_is_missing_is_an_error_of_the_program():
     text = """func.func private @missing(f32) -> f32
     func.func @f(%x: tensor<4xf32>) -> tensor<4xf32> {
