@@ -30,8 +30,9 @@ _WIDENING = (
     "arith-emulate-unsupported-floats{source-types=bf16 target-type=f32})"
 )
 _BUFFERS = (
-    # first: a rounding to bf16 that folds into the conversion from an integer before it would call a run-time library
-    "func.func(arith-expand{include-bf16=true})",
+    # first: a rounding to bf16 that folds into the conversion from an integer before it would call a run-time library.
+    # What has a name may have add and mul alone in its body
+    "func.func(linalg-generalize-named-ops,arith-expand{include-bf16=true})",
     "empty-tensor-to-alloc-tensor",
     "one-shot-bufferize{bufferize-function-boundaries=true function-boundary-type-conversion=identity-layout-map}",
     "buffer-results-to-out-params{hoist-static-allocs=true modify-public-functions=true}",

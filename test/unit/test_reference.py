@@ -104,6 +104,18 @@ def test_a_number_that_was_an_integer_is_rounded_to_a_narrow_type(kind):
     assert np.array_equal(reference.evaluate(text, [x]).rounded[0], expected)
 
 
+@pytest.mark.parametrize("kind", ["f16", "bf16"])
+def test_a_product_that_has_a_name(kind):
+    text = f"""func.func @f(%a: tensor<3x5x{kind}>, %b: tensor<5x4x{kind}>, %c: tensor<3x4xf32>) -> tensor<3x4xf32> {{
+      %m = linalg.matmul ins(%a, %b : tensor<3x5x{kind}>, tensor<5x4x{kind}>)
+        outs(%c : tensor<3x4xf32>) -> tensor<3x4xf32>
+      return %m : tensor<3x4xf32>
+    }}"""
+    a, b = (np.arange(size).reshape(shape) % 7 - 3.0 for size, shape in ((15, (3, 5)), (20, (5, 4))))
+    found = reference.evaluate(text, [a.astype(TYPES[kind]), b.astype(TYPES[kind]), np.ones((3, 4), np.float32)])
+    assert np.array_equal(found.rounded[0], a @ b + 1)
+
+
 def test_a_run_time_function_that_is_missing_is_an_error_of_the_program():
     text = """func.func private @missing(f32) -> f32
     func.func @f(%x: tensor<4xf32>) -> tensor<4xf32> {
