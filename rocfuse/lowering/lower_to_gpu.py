@@ -13,7 +13,6 @@ from rocfuse.analysis.lds import Buffer
 from rocfuse.analysis.operands import ELEMENT_BYTES, access_vector, row_dim
 from rocfuse.analysis.problem import Access, Problem, canonical
 from rocfuse.analysis.registers import waves_per_simd
-from rocfuse.analysis.schedule import ORDERED
 from rocfuse.diagnostics import CompileError
 from rocfuse.dialect import MULTI_GEMM, PLAN, walk
 from rocfuse.fused_kernel import FusedKernel, read_kernel
@@ -140,13 +139,8 @@ class _KernelBuilder:
         room = waves_per_simd(target, target.register_granule, plan.lds_allocated_bytes, plan.waves_m * plan.waves_n)
         waves = min(target.registers_per_lane // plan.register_budget, room)
         func.operation.attributes["rocdl.waves_per_eu"] = ir.IntegerAttr.get(i32, waves)
-        settings = {"amdgpu-num-vgpr": str(plan.register_budget)}
-        if plan.schedule in ORDERED:
-            # the loops' order stands. Of the code around them LLVM makes the last order from its end: a tenth of its
-            # time less, for a few waits more
-            settings["amdgpu-post-ra-direction"] = "bottomup"
-        pairs = [ir.ArrayAttr.get([ir.StringAttr.get(text) for text in pair]) for pair in settings.items()]
-        func.operation.attributes["passthrough"] = ir.ArrayAttr.get(pairs)
+        ceiling = [ir.StringAttr.get("amdgpu-num-vgpr"), ir.StringAttr.get(str(self.plan.register_budget))]
+        func.operation.attributes["passthrough"] = ir.ArrayAttr.get([ir.ArrayAttr.get(ceiling)])
         func.operation.attributes[PLAN] = self.kernel.gemm.op.attributes[PLAN]
         flags = [
             {"llvm.noalias": ir.UnitAttr.get()} | ({"llvm.readonly": ir.UnitAttr.get()} if array.kind == "in" else {})

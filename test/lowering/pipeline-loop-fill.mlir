@@ -5,8 +5,6 @@
 
 // three tiles are brought in before the loop; the third is not loaded while two are on their way
 // CHECK-LABEL: gpu.func @dual
-//ORDERED-SAME: ["amdgpu-post-ra-direction", "bottomup"]
-//    FREE-NOT: "amdgpu-post-ra-direction"
 //       CHECK: "rocfuse.global_read"
 //   CHECK-NOT: "rocfuse.lds_write"
 //       CHECK: "rocfuse.keep_order"
