@@ -167,14 +167,15 @@ irdl.dialect @rocfuse {
     irdl.attributes {"extra" = %extra, "block" = %block}
   }
 
-  // Write this lane's elements of one block of a result into its wave's scratch in LDS.
+  // Write this lane's elements of one block of a result, a part of them from `first` on, into its wave's scratch in LDS.
   irdl.operation @stage_write {
     %vector = irdl.base "!builtin.vector"
     %buffer = irdl.base "!builtin.memref"
     %output = irdl.base "#builtin.integer"
     %block = irdl.base "#builtin.array"
+    %first = irdl.base "#builtin.integer"
     irdl.operands(elements: %vector, buffer: %buffer)
-    irdl.attributes {"output" = %output, "block" = %block}
+    irdl.attributes {"output" = %output, "block" = %block, "first" = %first}
   }
 
   // Store the rows that fill a wave's scratch for the `fill`-th time, each lane as wide as it can.
@@ -223,13 +224,14 @@ irdl.dialect @rocfuse {
   // LDS accesses of a wave before this stay before its accesses after it. The hardware keeps their order anyway.
   irdl.operation @wave_fence {}
 
-  // Store this lane's elements of one block of a result.
+  // Store this lane's elements of one block of a result, a part of them from `first` on.
   irdl.operation @tile_write {
     %vector = irdl.base "!builtin.vector"
     %view = irdl.base "!builtin.memref"
     %index = irdl.is i32
     %block = irdl.base "#builtin.array"
+    %first = irdl.base "#builtin.integer"
     irdl.operands(elements: %vector, view: %view, m: %index, n: %index)
-    irdl.attributes {"block" = %block}
+    irdl.attributes {"block" = %block, "first" = %first}
   }
 }

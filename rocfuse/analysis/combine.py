@@ -235,14 +235,15 @@ def registers(problem: Problem, block_elements: int, blocks: int) -> int:
     """
     direction = output_direction(problem)
     along, across = (problem.dims(role)[0] for role in (direction, "m" if direction == "n" else "n"))
-    need = _INTERMEDIATES * min(block_elements, AT_ONCE)
+    part = min(block_elements, AT_ONCE)
+    need = _INTERMEDIATES * part + sum(part * ELEMENT_BYTES[access.element_type] // 4 for access in problem.outputs)
     for access in dict.fromkeys(problem.extras):
         size = ELEMENT_BYTES[access.element_type]
         if not access.stride(along):
             need += 1  # one element for a whole run
         else:
             need += block_elements * size // 4 * (1 if access.stride(across) else blocks)
-    return need + sum(block_elements * ELEMENT_BYTES[access.element_type] // 4 for access in problem.outputs)
+    return need
 
 
 def _power(least: int) -> int:

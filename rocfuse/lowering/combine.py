@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from mlir import ir
-from mlir.dialects import arith, vector
+from mlir.dialects import arith
 
 from rocfuse.analysis.combine import AT_ONCE
 from rocfuse.analysis.problem import Problem
 from rocfuse.analysis.store_tile import Staging
+from rocfuse.bindings.vector import part_of
 from rocfuse.fused_kernel import FusedKernel
 from rocfuse.lowering import index_math as ix
-from rocfuse.lowering.memory import joined
 from rocfuse.lowering.steps import action, step
 from rocfuse.plan_attributes import KernelPlan
 
@@ -123,29 +123,22 @@ class Combine:
         return [(i, row) for i in range(plan.blocks_m)]
 
     def _block(self, accumulators: list[list[ir.Value]], block: tuple[int, int], scratch: dict[int, ir.Value]) -> None:
-        """The body on one block of each product, and its results to where they are stored from."""
+        """The body on one block of each product, and its results to where they are stored from, part by part."""
         i, j = block
         products = [blocks[i * self.plan.blocks_n + j] for blocks in accumulators]
         others = [self._operand(number, block) for number in self.distinct]
-        results = self._results([*products, *others], len(products))
-        for o, (value, view) in enumerate(zip(results, self.outputs, strict=True)):
-            if o in scratch:
-                action("stage_write", value, scratch[o], output=o, block=list(block))
-            else:
-                action("tile_write", value, view, *self.place, block=list(block))
-
-    def _results(self, blocks: list[ir.Value], products: int) -> list[ir.Value]:
-        """The body on blocks, the first of them those of the products, a part after the other."""
         elements = self.plan.instruction.accumulator_elements
-        if elements <= AT_ONCE:
-            return _body(self.kernel, blocks[:products], blocks[products:], elements)
-        parts = []
-        for first in range(0, elements, AT_ONCE):
-            action("keep_order")  # the backend would compute all parts at once, and hold what that takes
-            part = [_part(block, first) for block in blocks]
-            parts.append(_body(self.kernel, part[:products], part[products:], AT_ONCE))
-        results = [list(of_one) for of_one in zip(*parts, strict=True)]
-        return [joined(one, ir.VectorType.get([elements], ir.VectorType(one[0].type).element_type)) for one in results]
+        size = min(elements, AT_ONCE)
+        for first in range(0, elements, size):
+            if elements > size:  # the backend would compute all parts at once, and hold what that takes
+                action("keep_order")
+            factors, rest = ([part_of(value, first, size) for value in values] for values in (products, others))
+            results = _body(self.kernel, factors, rest, size)
+            for o, (value, view) in enumerate(zip(results, self.outputs, strict=True)):
+                if o in scratch:
+                    action("stage_write", value, scratch[o], output=o, block=list(block), first=first)
+                else:
+                    action("tile_write", value, view, *self.place, block=list(block), first=first)
 
     def _operand(self, number: int, block: tuple[int, int]) -> ir.Value:
         """A block of an extra operand; one that does not depend on m (or n) is read once for all rows (columns)."""
@@ -160,12 +153,6 @@ class Combine:
             else:
                 self.seen[key] = step("tile_read", [view, *self.place], kind, block=at)
         return self.seen[key]
-
-
-def _part(block: ir.Value, first: int) -> ir.Value:
-    """A part of a block: its elements from `first` on."""
-    kind = ir.VectorType.get([AT_ONCE], ir.VectorType(block.type).element_type)
-    return vector.extract_strided_slice(kind, block, [first], [AT_ONCE], [1])
 
 
 def _element(view: ir.Value) -> ir.Type:

@@ -114,9 +114,10 @@ class CombineSteps:
 
     def _stage_write(self, op: ir.Operation) -> list[ir.Value]:
         value, buffer = op.operands
-        staging = self._staging(op)
+        staging, part = self._staging(op), _part(op, value)
         for first, index in self._units(staging, _block(op)):
-            write_vector(part_of(value, first, staging.unit), buffer, index)
+            if first in part:
+                write_vector(part_of(value, first - part.start, staging.unit), buffer, index)
         return []
 
     def _stage_read(self, op: ir.Operation) -> list[ir.Value]:
@@ -245,9 +246,9 @@ class CombineSteps:
 
     def _tile_write(self, op: ir.Operation) -> list[ir.Value]:
         value, view, m0, n0 = op.operands
-        resource = self.resources[view]
+        resource, part = self.resources[view], _part(op, value)
         along = self.along
-        for chunk in self.lanes.chunks(*_block(op)):
+        for chunk in (one for one in self.lanes.chunks(*_block(op)) if one.first in part):
             m, n = ix.add(m0, chunk.m), ix.add(n0, chunk.n)
             stride = resource.strides[along]
             width = min(chunk.width, resource.vector) if stride == 1 else 1
@@ -255,7 +256,7 @@ class CombineSteps:
                 at = (ix.add(m, first), n) if along == 0 else (m, ix.add(n, first))
                 index = ix.add(ix.mul(at[0], resource.strides[0]), ix.mul(at[1], resource.strides[1]))
                 index = masked_row(resource, index, at, self.tile)
-                write_vector(part_of(value, chunk.first + first, width), resource.buffer, index)
+                write_vector(part_of(value, chunk.first - part.start + first, width), resource.buffer, index)
         return []
 
 
@@ -277,6 +278,12 @@ def _load(buffer: ir.Value, index: ix.Term, width: int, element: ir.Type) -> ir.
     if width == 1:
         return vector.from_elements(kind, [memref.load(buffer, [ix.to_index(index)])])
     return vector.load(kind, buffer, [ix.to_index(index)], alignment=width * element.width // 8)
+
+
+def _part(op: ir.Operation, value: ir.Value) -> range:
+    """Which of a lane's elements of a block a value has."""
+    first = number(op, "first")
+    return range(first, first + ir.VectorType(value.type).shape[0])
 
 
 def _block(op: ir.Operation) -> tuple[int, int]:

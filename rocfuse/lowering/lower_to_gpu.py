@@ -50,7 +50,7 @@ class LowerToGpu(Pass):
             "rocfuse.barrier"()   "rocfuse.lds_write"(%a0, %a_tile) {operand = 0, part = 0}   "rocfuse.barrier"()
             %fa = "rocfuse.fragment_read"(%a_tile) {operand = 0, block = 0, k_slice = 0}
             %acc0 = "rocfuse.mma"(%fa, %fb, %acc) …
-          "rocfuse.tile_write"(%y, %out_view, %m0, %n0) {block = [0, 0]}
+          "rocfuse.tile_write"(%y, %out_view, %m0, %n0) {block = [0, 0], first = 0}
     """
 
     name = "rocfuse-lower-to-gpu"

@@ -24,20 +24,19 @@
 //       CHECK:   %[[ROW0:.*]] = "rocfuse.line_fragment"(%[[LINE]]) {block = [0, 0], extra = 0 : i64} {{.*}} -> vector<16xf32>
 // The body takes four elements of a block after the other.
 //       CHECK:   "rocfuse.keep_order"
-//       CHECK:   %[[SUM0:.*]] = vector.extract_strided_slice %[[SUM]]#0 {offsets = [0]
-//       CHECK:   %[[ROW00:.*]] = vector.extract_strided_slice %[[ROW0]] {offsets = [0]
-//       CHECK:   %[[F00:.*]] = vector.extract_strided_slice %[[F]] {offsets = [0]
+//       CHECK:   %[[SUM0:.*]] = vector.shuffle %[[SUM]]#0, %[[SUM]]#0 [0, 1, 2, 3]
+//       CHECK:   %[[ROW00:.*]] = vector.shuffle %[[ROW0]], %[[ROW0]] [0, 1, 2, 3]
+//       CHECK:   %[[F00:.*]] = vector.shuffle %[[F]], %[[F]] [0, 1, 2, 3]
 //       CHECK:   %[[HALF:.*]] = arith.constant dense<5.000000e-01> : vector<4xf32>
 //       CHECK:   %[[S:.*]] = arith.mulf %[[SUM0]], %[[HALF]] fastmath<contract> : vector<4xf32>
 //       CHECK:   %[[T0:.*]] = arith.addf %[[S]], %[[ROW00]] : vector<4xf32>
 //       CHECK:   %[[C:.*]] = arith.truncf %[[T0]] : vector<4xf32> to vector<4xf16>
-//       CHECK:   arith.addf %[[C]], %[[F00]] : vector<4xf16>
+//       CHECK:   %[[D:.*]] = arith.addf %[[C]], %[[F00]] : vector<4xf16>
+//       CHECK:   "rocfuse.stage_write"(%[[D]], %[[SY]]) {block = [0, 0], first = 0 : i64, output = 0 : i64}
+//       CHECK:   "rocfuse.tile_write"(%[[T0]], %[[Z]], {{.*}}) {block = [0, 0], first = 0 : i64}
 // CHECK-COUNT-3:   "rocfuse.keep_order"
-//   CHECK-NOT:   "rocfuse.keep_order"
-//       CHECK:   %[[D:.*]] = vector.insert_strided_slice {{.*}} {offsets = [12], {{.*}} into vector<16xf16>
-//       CHECK:   %[[T:.*]] = vector.insert_strided_slice {{.*}} {offsets = [12], {{.*}} into vector<16xf32>
-//       CHECK:   "rocfuse.stage_write"(%[[D]], %[[SY]]) {block = [0, 0], output = 0 : i64}
-//       CHECK:   "rocfuse.tile_write"(%[[T]], %[[Z]], {{.*}}) {block = [0, 0]}
+//       CHECK:   "rocfuse.stage_write"({{.*}}, %[[SY]]) {block = [0, 0], first = 12 : i64, output = 0 : i64}
+//       CHECK:   "rocfuse.tile_write"({{.*}}, %[[Z]], {{.*}}) {block = [0, 0], first = 12 : i64}
 //       CHECK:   "rocfuse.line_fragment"(%[[LINE]]) {block = [0, 1], extra = 0 : i64}
 //       CHECK:   "rocfuse.wave_fence"
 //       CHECK:   "rocfuse.stage_store"(%[[SY]], %[[Y]], {{.*}}) {fill = 0 : i64, output = 0 : i64}
@@ -45,7 +44,7 @@
 // The second row of blocks reuses the row operand.
 //   CHECK-NOT:   "rocfuse.line_fragment"
 //       CHECK:   "rocfuse.stage_fill"(%[[F1]], %{{.*}})
-//       CHECK:   vector.extract_strided_slice %[[ROW0]] {offsets = [0]
+//       CHECK:   vector.shuffle %[[ROW0]], %[[ROW0]] [0, 1, 2, 3]
 //       CHECK:   "rocfuse.stage_store"(%[[SY]], %[[Y]], {{.*}}) {fill = 1 : i64, output = 0 : i64}
 //   CHECK-NOT:   "rocfuse.wave_fence"
 

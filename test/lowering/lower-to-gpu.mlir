@@ -38,11 +38,10 @@
 // The body is computed for four elements at once.
 //       CHECK:   "rocfuse.keep_order"
 //       CHECK:   %[[S:.*]] = arith.mulf %{{.*}} : vector<4xf32>
-//       CHECK:   arith.truncf %[[S]] : vector<4xf32> to vector<4xf16>
-// CHECK-COUNT-3:   "rocfuse.keep_order"
-//       CHECK:   %[[T:.*]] = vector.insert_strided_slice {{.*}} {offsets = [12], strides = [1]} : vector<4xf16> into vector<16xf16>
+//       CHECK:   %[[T:.*]] = arith.truncf %[[S]] : vector<4xf32> to vector<4xf16>
 // Rows are 48 bytes: a wave's results go through its scratch, in place of tiles that are dead, to 128-bit stores.
-//       CHECK:   "rocfuse.stage_write"(%[[T]], %[[SCRATCH:.*]]) {block = [0, 0], output = 0 : i64}
+//       CHECK:   "rocfuse.stage_write"(%[[T]], %[[SCRATCH:.*]]) {block = [0, 0], first = 0 : i64, output = 0 : i64}
+// CHECK-COUNT-3:   "rocfuse.keep_order"
 //       CHECK:   "rocfuse.wave_fence"
 //       CHECK:   "rocfuse.stage_store"(%[[SCRATCH]], %[[OUT]], %{{.*}}, %{{.*}}) {fill = 0 : i64, output = 0 : i64}
 
