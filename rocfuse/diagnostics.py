@@ -48,3 +48,9 @@ class Refusal:
     location: str = ""
     notes: tuple[str, ...] = field(default=())
     function: str = ""
+
+
+def apart(one: float, other: float, fewest: int = 0) -> tuple[str, str]:
+    """Two numbers for a comparison, with as many decimals as tell them apart: `fewest`, and at most three more."""
+    texts = [(f"{one:.{decimals}f}", f"{other:.{decimals}f}") for decimals in range(fewest, fewest + 4)]
+    return next((pair for pair in texts if pair[0] != pair[1]), texts[0])

@@ -15,6 +15,7 @@ from rocfuse.analysis.search import TOLERANCE, Candidate, Result
 from rocfuse.analysis.tiling import Plan, Rejected, Tiling
 from rocfuse.analysis.traffic import traffic
 from rocfuse.analysis.unfused import alternatives
+from rocfuse.diagnostics import apart
 from rocfuse.targets import Target
 from rocfuse.transforms.plan_kernels import Decision
 
@@ -239,26 +240,39 @@ UNITS: Mapping[Objective, str] = {"latency": "cycles of latency", "throughput": 
 
 def lost_by(cost: Cost, best: Cost, target: Target, objective: Objective = "latency") -> str:
     """What made an accepted tiling lose: its cycles, and the part of them that compares worst with the best."""
-    units, have, least = UNITS[objective], cost.predicted(objective), best.predicted(objective)
-    equal = cost.cycles(objective) <= best.cycles(objective) * (1 + TOLERANCE)
-    if equal and cost.requested_bytes >= best.requested_bytes:
-        if cost.requested_bytes == best.requested_bytes:
-            more = "" if have >= least else ", with more stages or instructions"
-            return (
-                f"{have} {'as good as' if more else '>='} {least} {units} for the same {cost.requested_bytes} B{more}"
-            )
-        return f"asks for {cost.requested_bytes} > {best.requested_bytes} B in as good as the same {have} {units}"
-    text = f"{have} > {least} {units} (+{100 * (have - least) / least:.1f} %)"
+    units, launch = UNITS[objective], best.launch if objective == "latency" else 0.0
+    taken, fewest = cost.cycles(objective), best.cycles(objective)
+    have, least = apart(launch + taken, launch + fewest)
+    if taken <= fewest * (1 + TOLERANCE) and cost.requested_bytes >= best.requested_bytes:
+        if cost.requested_bytes > best.requested_bytes:
+            return f"asks for {cost.requested_bytes} > {best.requested_bytes} B in as good as the same {have} {units}"
+        text = (
+            f"{have} {'>=' if taken >= fewest else 'as good as'} {least} {units} for the same {best.requested_bytes} B"
+        )
+        return text if taken >= fewest else f"{text}, with more stages or instructions"
+    text = f"{have} > {least} {units} (+{100 * (taken - fewest) / (launch + fewest):.1f} %)"
     if (bound := cost.bound_for(objective)) != "compute":
-        return f"{text}: {bound} {round(cost.cycles(objective))} > {round(best.cycles(objective))} cycles"
+        return f"{text}: {bound} {' > '.join(apart(taken, fewest))} cycles"
+    return f"{text}: {_worst(cost, best, target, objective)}"
+
+
+def _worst(cost: Cost, best: Cost, target: Target, objective: Objective) -> str:
+    """Why the compute units of a plan take longer than those of a better one."""
     busy, most = (one.matrix_share(objective) for one in (cost, best))
     worse = {
         f"tiles are {100 * cost.useful:.0f} % full": best.useful / cost.useful,
-        f"matrix cores busy {100 * busy:.0f} % < {100 * most:.0f} %": most / busy,
+        f"matrix cores busy {' % < '.join(apart(100 * busy, 100 * most))} %": most / busy,
     }
     if objective == "latency":  # nothing is idle on a full GPU
         worse = {f"grid fills {100 * cost.fill:.0f} % of {target.compute_units} CUs": best.fill / cost.fill, **worse}
-    return f"{text}: {max(worse, key=lambda one: worse[one])}"
+    text = max(worse, key=lambda one: worse[one])
+    if worse[text] >= 1 + TOLERANCE / 10:
+        return text
+    # no worse in any of these: it multiplies more, and the other parts with it
+    sums = [one if objective == "latency" else one.full for one in (cost, best)]
+    parts = {name: [getattr(one, name) for one in sums] for name in ("loop", "prologue", "combine")}
+    longest = max(parts, key=lambda name: parts[name][0] - parts[name][1])
+    return f"{longest} {' > '.join(apart(*parts[longest]))} cycles"
 
 
 def _best(candidates: Sequence[Report], objective: Objective) -> list[Report]:

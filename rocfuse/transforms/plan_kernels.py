@@ -17,7 +17,7 @@ from rocfuse.analysis.registers import waves_per_simd
 from rocfuse.analysis.search import Candidate, Found, Result
 from rocfuse.analysis.tiling import Limits, Plan, Rejected
 from rocfuse.analysis.unfused import alternatives
-from rocfuse.diagnostics import CompileError, UsageError
+from rocfuse.diagnostics import CompileError, UsageError, apart
 from rocfuse.dialect import MULTI_GEMM, PLAN, walk
 from rocfuse.fused_kernel import FusedKernel, read_kernel
 from rocfuse.passes import Pass, PassContext, register
@@ -213,8 +213,9 @@ def against_fusing(decision: Decision, target: Target) -> str | None:
     if not others or others[0].cycles >= cycles:
         return None
     best, clock = others[0], target.engine_clock_mhz
-    fused = f"{cycles / clock:.1f} us fused > {best.cycles / clock:.1f} us unfused"
-    return f"predicted {decision.objective}: {fused} ({best.name}); fused all the same"
+    fused, unfused = apart(cycles / clock, best.cycles / clock, 1)
+    times = f"{fused} us fused > {unfused} us unfused"
+    return f"predicted {decision.objective}: {times} ({best.name}); fused all the same"
 
 
 def plan_attribute(decision: Decision, target: Target) -> ir.DictAttr:

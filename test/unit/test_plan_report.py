@@ -141,6 +141,14 @@ BEST = Cost(
             "24000 > 12000 cycles of latency (+100.0 %): tiles are 50 % full",
         ),
         ({"loop": 22000}, "24000 > 12000 cycles of latency (+100.0 %): matrix cores busy 33 % < 67 %"),
+        (
+            {"loop": 11000, "prologue": 1100, "matrix": 8070},
+            "13100 > 12000 cycles of latency (+9.2 %): matrix cores busy 62 % < 67 %",
+        ),
+        (
+            {"loop": 20000, "prologue": 2000, "combine": 2000, "matrix": 16000},
+            "24000 > 12000 cycles of latency (+100.0 %): loop 20000 > 10000 cycles",
+        ),
         ({"hbm": 18000}, "18000 > 12000 cycles of latency (+50.0 %): hbm 18000 > 12000 cycles"),
         (
             {"loop": 10100, "requested_bytes": 2000},
@@ -169,6 +177,11 @@ def test_what_lost_on_a_full_gpu(change, reason):
     """The grid's fill is no reason: others take the compute units that it leaves."""
     slow = replace(BEST, loop=50000, fill=0.1, **change)
     assert lost_by(slow, BEST, GFX942, "throughput") == f"12000 > 8000 cycles of a full GPU {reason}"
+    tiny, less = (replace(BEST, **dict.fromkeys(("l2", "infinity_cache", "hbm"), 0), at_full=full) for full in (
+        lambda: Batches(0.4, 1.0, 0.2, 0.1), lambda: Batches(0.4, 0.6, 0.3, 0.3)
+    ))  # fmt: skip
+    text = "1.3 > 1.2 cycles of a full GPU (+8.3 %): matrix cores busy 31 % < 33 %"
+    assert lost_by(tiny, less, GFX942, "throughput") == text
     many = replace(BEST, loop=50000, requested_bytes=2000)
     text = "asks for 2000 > 1000 B in as good as the same 8000 cycles of a full GPU"
     assert lost_by(many, BEST, GFX942, "throughput") == text
