@@ -11,6 +11,7 @@ from mlir import ir
 
 from rocfuse.analysis import operands, perf_config, search
 from rocfuse.analysis import tiling as tilings
+from rocfuse.analysis.combine import Combine
 from rocfuse.analysis.cost import Cost, Objective
 from rocfuse.analysis.problem import Problem, canonical
 from rocfuse.analysis.registers import waves_per_simd
@@ -261,16 +262,7 @@ def plan_attribute(decision: Decision, target: Target) -> ir.DictAttr:
         "fill": plan.fill.tiles,
         "late_zeros": plan.fill.late_zeros,
         "copied_together": [[plan.names[i] for i in group] for group in plan.dealing.groups if len(group) > 1],
-        "combine": {
-            "operands": [
-                {"line": dataclasses.asdict(line)} if line else {} if output is None else {"through": output}
-                for line, output in zip(plan.combine.lines, plan.combine.through, strict=True)
-            ],
-            "stores": [
-                {"reason": one.reason} | ({"staging": dataclasses.asdict(one.staging)} if one.staging else {})
-                for one in plan.combine.stores
-            ],
-        },
+        "combine": _combine(plan.combine),
         "lds": buffers,
         "lds_bytes": lds.bytes,
         "lds_allocated_bytes": lds.allocated_bytes,
@@ -280,3 +272,17 @@ def plan_attribute(decision: Decision, target: Target) -> ir.DictAttr:
         "waves_per_simd": waves,
     }
     return ir.DictAttr(to_attribute(values))
+
+
+def _combine(combine: Combine) -> dict[str, object]:
+    """How the other operands reach the combine and how its results are stored."""
+    return {
+        "operands": [
+            {"line": dataclasses.asdict(line)} if line else {} if output is None else {"through": output}
+            for line, output in zip(combine.lines, combine.through, strict=True)
+        ],
+        "stores": [
+            {"reason": one.reason} | ({"staging": dataclasses.asdict(one.staging)} if one.staging else {})
+            for one in combine.stores
+        ],
+    }
