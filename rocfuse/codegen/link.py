@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 from rocfuse.diagnostics import CompileError
@@ -57,7 +56,7 @@ def _zig() -> str | None:
     spec = importlib.util.find_spec("ziglang")
     if spec is None or not spec.submodule_search_locations:
         return None
-    program = Path(next(iter(spec.submodule_search_locations)), "zig.exe" if sys.platform == "win32" else "zig")
+    program = Path(next(iter(spec.submodule_search_locations)), "zig")
     return str(program) if program.is_file() else None
 
 
