@@ -26,7 +26,8 @@ irdl.dialect @rocfuse {
   // Blockwise steps: what one lane does of a tile-level action. Tiles are rows x k (rows of A, columns of B); `operand`
   // numbers the plan's distinct operands, whose entry says how the tile is dealt to lanes and laid out in LDS.
 
-  // Load one unit of an operand tile whose first element is (row, k) of the view. `masked`: zero at and past the view's k.
+  // Load one unit of an operand tile whose first element is (row, k) of the view. `masked` 1: zero at and past the view's k;
+  // 2: nothing at all where the tile begins there.
   irdl.operation @global_read {
     %view = irdl.base "!builtin.memref"
     %index = irdl.is i32

@@ -15,7 +15,7 @@ from typing import Literal
 
 from rocfuse.analysis.copies import LDS_ACCESS_BYTES
 from rocfuse.analysis.grid import GridFill
-from rocfuse.analysis.operands import ELEMENT_BYTES
+from rocfuse.analysis.operands import ELEMENT_BYTES, row_dim
 from rocfuse.analysis.problem import Problem, remembered
 from rocfuse.analysis.registers import occupancy
 from rocfuse.analysis.schedule import ORDERED, ORDERS, Shape
@@ -266,7 +266,7 @@ def ranges_of(problem: Problem, plan: Plan, target: Target) -> tuple[Range, ...]
 def step(problem: Problem, plan: Plan, gemms: list[int], target: Target) -> Step:
     """The instructions of one K tile of some GEMMs, counted from the plan."""
     tiling, row = plan.tiling, plan.instruction
-    used, k_strides = _loaded(problem, tuple(gemms))
+    used, k_strides, ends = _loaded(problem, tuple(gemms))
     operands = [plan.operands[number] for number in used]
     blocks = {"a": tiling.tile_m // tiling.waves_m // row.m, "b": tiling.tile_n // tiling.waves_n // row.n}
     slices = tiling.tile_k // k_slice(row, 2)
@@ -279,7 +279,11 @@ def step(problem: Problem, plan: Plan, gemms: list[int], target: Target) -> Step
     sizes = {number: ELEMENT_BYTES[plan.operands[number].element_type] for number, _ in dealt}
     # along rows a unit is transposed in registers: one byte permutation for each register that is written
     valu = sum(c.parts * c.unit_rows * c.unit_k * sizes[number] // 4 for number, c in dealt if c.along == "row")
+    # steps along k, counter and branch; where the last turn loads a tile past the end of K, a test and what it selects
     scalar = k_strides + 3 / tiling.stages
+    tiles, past = divmod(problem.k_sizes[gemms[0]], tiling.tile_k)
+    if ends and not past and tiling.schedule != "plain" and (tiles - max(1, tiling.stages - 1)) % tiling.stages == 0:
+        scalar += (1 + ends) / tiling.stages
     shape = Shape(slices, matrix // slices // (k_slice(row, 2) // row.k), reads // slices, writes, tiling.stages)
     lds = reads * _phases(LDS_ACCESS_BYTES, target)
     lds += sum(copy.parts * copy.unit_rows * _phases(copy.unit_k * sizes[number], target) for number, copy in dealt)
@@ -298,11 +302,17 @@ def step(problem: Problem, plan: Plan, gemms: list[int], target: Target) -> Step
 
 
 @remembered
-def _loaded(problem: Problem, gemms: tuple[int, ...]) -> tuple[tuple[int, ...], int]:
-    """The numbers of the distinct operands of some GEMMs, and how many steps along k they take."""
+def _loaded(problem: Problem, gemms: tuple[int, ...]) -> tuple[tuple[int, ...], int, int]:
+    """Of some GEMMs the numbers of the distinct operands, the steps along k and the ends of arrays that they have.
+
+    An end is one that loads have to be kept from: that of an array whose rows go on where K ends.
+    """
     used = {access for g in gemms for access in (problem.a[g], problem.b[g])}
     numbers = tuple(number for number, access in enumerate(problem.operands) if access in used)
-    return numbers, len({access.stride(problem.k_dim(access)) for access in used})
+    inside = {
+        access.role for access in used if access.stride(problem.k_dim(access)) < access.stride(row_dim(problem, access))
+    }
+    return numbers, len({access.stride(problem.k_dim(access)) for access in used}), len(inside)
 
 
 def _phases(access_bytes: int, target: Target) -> int:

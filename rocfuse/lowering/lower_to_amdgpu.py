@@ -18,7 +18,7 @@ from rocfuse.lowering import index_math as ix
 from rocfuse.lowering.combine_steps import CombineSteps
 from rocfuse.lowering.lanes import Lanes
 from rocfuse.lowering.memory import Resource, joined, masked_elements, masked_k, stream_vector, write_vector
-from rocfuse.lowering.steps import number
+from rocfuse.lowering.steps import Masked, number
 from rocfuse.passes import Pass, PassContext, register
 from rocfuse.plan_attributes import KernelPlan, read_plan
 
@@ -142,17 +142,21 @@ class _Lowering:
         along_k, k_stride = copy.along == "k", resource.strides[1]
         first = ix.add(ix.mul(ix.add(row0, row), resource.strides[0]), ix.mul(k, k_stride))
         moving = ix.mul(k0, k_stride)
-        masked = number(op, "masked") and not resource.zero_past_k(self.plan.tile_k)
+        masked = Masked.NO if resource.zero_past_k(self.plan.tile_k) else Masked(number(op, "masked"))
         loads = []
         for load in range(copy.loads):
             step = load * copy.vector if along_k else load
             here = ix.add(k0, k, step)
-            fixed = masked_k(resource, first, here) if masked else first
+            fixed = masked_k(resource, first, here) if masked == Masked.END else first
             # The loads of a unit differ by a constant. Along k it goes to the scalar operand, one sum for all units;
             # along rows it is a row of memory, and a register each is cheaper than a sum for each load.
             vector_step, scalar_step = (0, step * k_stride) if along_k else (step * k_stride, 0)
-            loaded = stream_vector(resource, ix.add(fixed, vector_step), ix.add(moving, scalar_step), copy.vector)
-            loads.append(masked_elements(loaded, here, resource.sizes[1]) if masked and along_k else loaded)
+            scalar = ix.add(moving, scalar_step)
+            if masked == Masked.PAST:  # no lane is inside with the whole array as the scalar part of its offset
+                scalar = arith.select(ix.less(k0, resource.sizes[1]), ix.value_of(scalar), ix.constant(resource.extent))
+            loaded = stream_vector(resource, ix.add(fixed, vector_step), scalar, copy.vector)
+            ends = masked == Masked.END and along_k
+            loads.append(masked_elements(loaded, here, resource.sizes[1]) if ends else loaded)
         return [joined(loads, ir.VectorType(op.result.type))]
 
     def _lds_write(self, op: ir.Operation) -> list[ir.Value]:

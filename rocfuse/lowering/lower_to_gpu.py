@@ -19,7 +19,7 @@ from rocfuse.fused_kernel import FusedKernel, read_kernel
 from rocfuse.lowering import index_math as ix
 from rocfuse.lowering.combine import Combine
 from rocfuse.lowering.grid_order import Grid, tile_of
-from rocfuse.lowering.steps import action, keep_loop, share_of, step
+from rocfuse.lowering.steps import Masked, action, keep_loop, share_of, step
 from rocfuse.passes import Pass, PassContext, register
 from rocfuse.plan_attributes import RANGE, VECTOR, KernelPlan, read_plan, to_attribute
 from rocfuse.targets import Target
@@ -282,7 +282,15 @@ class _KernelBuilder:
             kind = ir.VectorType.get([copy.loads, copy.vector], element)
             for part in range(copy.parts):
                 where = [source, self.origin[plan.roles[operand]], k]
-                unit = step("global_read", where, kind, operand=operand, part=part, masked=int(masked), **tag)
+                unit = step(
+                    "global_read",
+                    where,
+                    kind,
+                    operand=operand,
+                    part=part,
+                    masked=int(Masked.END if masked else Masked.NO),
+                    **tag,
+                )
                 units.append((unit, tile, {"operand": operand, "part": part}))
         action("barrier", **tag)
         for unit, tile, numbers in units:

@@ -12,7 +12,7 @@ from rocfuse.analysis import schedule
 from rocfuse.analysis.schedule import Shape, Slot
 from rocfuse.dialect import PLAN, walk
 from rocfuse.lowering.index_math import constant
-from rocfuse.lowering.steps import action, copied, keep_loop, number, share_of
+from rocfuse.lowering.steps import Masked, action, copied, keep_loop, number, share_of
 from rocfuse.passes import Pass, PassContext, register
 from rocfuse.plan_attributes import RANGE, KernelPlan, read_plan
 
@@ -147,7 +147,9 @@ class _Pipeline:
         if shifted:
             action("phase_shift", half=1)
         state = _State(list(self.tiles.accumulators), fragments, units)
-        turns = max(self.tiles.whole - distance - 1, 0) // stages
+        # The last turn may load a tile past the end, of which nothing is read. Not one that would have to be masked: it
+        # is loaded behind the loop
+        turns = max(self.tiles.whole - distance - bool(self.tiles.tail), 0) // stages
         turns = turns if turns > 1 else 0  # a loop of one turn would only be in the way
         if turns:
             state = self._loop(turns, state)
@@ -181,6 +183,7 @@ class _Pipeline:
         """`turns` iterations of `stages` tiles each; every tile they bring in is whole."""
         plan, distance = self.plan, self.shape.distance
         step = plan.tile_k * plan.stages
+        past = turns * plan.stages + distance == self.tiles.whole
         # a counter of turns: LLVM tests the loop's end on an address that it has anyway
         start = plan.tile_k * (distance + 1)
         bounds = [constant(value) for value in (0, turns, 1)]
@@ -193,20 +196,22 @@ class _Pipeline:
             for stage in range(plan.stages):
                 k = arith.addi(arith.muli(loop.induction_variable, constant(step)), constant(start))
                 k = arith.addi(k, constant(stage * plan.tile_k)) if stage else k
-                state = self._tile(stage, stage, state, k, inside=True)
+                last = stage == plan.stages - 1
+                state = self._tile(stage, stage, state, k, Masked.PAST if past and last else Masked.NO)
             scf.yield_(state.values())
         return state.with_values(list(loop.results))
 
-    def _tile(self, stage: int, tile: int, state: _State, k: ir.Value, inside: bool = False) -> _State:
-        """Multiply one tile in the planned order. `k` is where the tile that is loaded begins."""
+    def _tile(self, stage: int, tile: int, state: _State, k: ir.Value, loads: Masked | None = None) -> _State:
+        """Multiply one tile in the planned order. `k` is where the tile that is loaded begins; `loads` in the loop."""
         distance = self.shape.distance
+        inside = loads is not None
         write = inside or tile + distance < self.total
         read = inside or tile + distance + 1 < self.total
         following = inside or tile + 1 < self.total
         order = schedule.ORDERS[self.plan.schedule](self.shape, write=write, read=read, following=following)
-        emission = _Tile(self, state, stage, k, tile + distance + 1)
+        emission = _Tile(self, state, stage, k, self.masked(tile + distance + 1) if loads is None else loads)
         for slot in order:
-            emission.emit(slot, inside)
+            emission.emit(slot)
         if not self.ordered:  # the backend would begin the next tile before this one's registers are free
             action("keep_order")
         following_fragments = emission.fragments.get(self.shape.slices, [])
@@ -222,9 +227,9 @@ class _Pipeline:
         for op, unit in zip(self.writes, units, strict=True):
             self.clone_write(op, unit, tile % self.plan.stages)
 
-    def clone_read(self, op: ir.Operation, k: ir.Value, masked: int) -> ir.Value:
+    def clone_read(self, op: ir.Operation, k: ir.Value, masked: Masked) -> ir.Value:
         """A global read at another k."""
-        return copied(op, [op.operands[0], self.row_of(op), k], masked=masked).result
+        return copied(op, [op.operands[0], self.row_of(op), k], masked=int(masked)).result
 
     def row_of(self, op: ir.Operation) -> ir.Value:
         """The tile's first row; a constant inside the old loop is made again."""
@@ -241,9 +246,9 @@ class _Pipeline:
         """A fragment read from one stage."""
         return copied(op, [self.buffers[stage][op.operands[0]]]).result
 
-    def masked(self, tile: int) -> int:
-        """1 for the tile that ends past K."""
-        return int(bool(self.tiles.tail) and tile == self.total - 1)
+    def masked(self, tile: int) -> Masked:
+        """How a tile is loaded that is not past the end: one that ends there is masked."""
+        return Masked.END if self.tiles.tail and tile == self.total - 1 else Masked.NO
 
 
 @dataclass
@@ -265,13 +270,13 @@ class _State:
 class _Tile:
     """Emits the slots of one tile and keeps track of the values."""
 
-    def __init__(self, pipeline: _Pipeline, state: _State, stage: int, k: ir.Value, loaded: int) -> None:
-        self.pipeline, self.stage, self.k, self.loaded = pipeline, stage, k, loaded
+    def __init__(self, pipeline: _Pipeline, state: _State, stage: int, k: ir.Value, loads: Masked) -> None:
+        self.pipeline, self.stage, self.k, self.loads = pipeline, stage, k, loads
         self.accumulators, self.units = list(state.accumulators), list(state.units)
         self.fragments: dict[int, list[ir.Value]] = {0: state.fragments}
         self.sources = {op.result: (s, i) for s, ops in enumerate(pipeline.fragments) for i, op in enumerate(ops)}
 
-    def emit(self, slot: Slot, inside: bool) -> None:
+    def emit(self, slot: Slot) -> None:
         """Emit one slot; schedules that say where each step stands keep it there."""
         pipeline, stages = self.pipeline, self.pipeline.plan.stages
         if slot.kind == "mma":
@@ -287,8 +292,7 @@ class _Tile:
             stage = (self.stage + pipeline.shape.distance) % stages
             pipeline.clone_write(pipeline.writes[slot.number], self.units[slot.number], stage)
         elif slot.kind == "read":
-            masked = 0 if inside else pipeline.masked(self.loaded)
-            self.units[slot.number] = pipeline.clone_read(pipeline.reads[slot.number], self.k, masked)
+            self.units[slot.number] = pipeline.clone_read(pipeline.reads[slot.number], self.k, self.loads)
         elif slot.kind in ("barrier", "keep_copies"):
             action(slot.kind)
         elif slot.kind == "set_priority":

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import IntEnum
 
 from mlir import ir
 
 from rocfuse.plan_attributes import to_attribute
+
+
+class Masked(IntEnum):
+    """Which k of a tile a `global_read` must not load: none, those from the end of K on, all if it begins there."""
+
+    NO = 0
+    END = 1
+    PAST = 2
 
 
 def step(name: str, operands: list[ir.Value], result: ir.Type, **attributes: object) -> ir.Value:

@@ -28,7 +28,26 @@ def test_a_k_tile_of_the_large_plan_by_hand():
     assert one.matrix_cycles == 64 * 32
     assert one.lds_cycles == 8 * (24 + 8) * 8  # 1024 bytes of a wave at 128 bytes a cycle
     assert one.load_bytes == 65536
-    assert one.control == 2 + 5 + 1 + 3  # barriers, waits, one stride of k, counter and branch
+    assert one.control == 2 + 5 + 1 + 3 + 3  # barriers, waits, one stride of k, counter and branch, end of A and of B
+
+
+@pytest.mark.parametrize(
+    ("layout", "k", "changes", "more"),
+    [
+        ("kn", 4096, {}, 2),  # past the end of a K x N weight there is nothing
+        ("nk", 4100, {}, 0),  # a masked tile is loaded behind the loop
+        ("nk", 4096, {"schedule": "plain"}, 0),
+        ("nk", 4096, {"tile_k": 32, "stages": 2}, 0),  # 128 tiles: 126 in turns of 2, the last two loaded by them
+        ("nk", 4128, {"tile_k": 32, "stages": 2}, 1.5),
+    ],
+)
+def test_the_end_of_k_is_tested_where_the_loop_loads_past_it(layout, k, changes, more):
+    def control(k):
+        one = gemms(4096, 14336, k, layout=layout)
+        return step(one, planned(one, replace(BIG, **changes)), [0, 1], GFX942).control
+
+    without = 4100 if changes.get("stages") is None else 4096
+    assert control(k) - control(without) == pytest.approx(more)
 
 
 def test_transposing_costs_a_permutation_for_each_register():
