@@ -7,7 +7,6 @@ from collections.abc import Callable
 from mlir import ir
 from mlir.dialects import arith
 
-from rocfuse.analysis.combine import AT_ONCE
 from rocfuse.analysis.problem import Problem
 from rocfuse.analysis.store_tile import Staging
 from rocfuse.bindings.vector import part_of
@@ -128,7 +127,7 @@ class Combine:
         products = [blocks[i * self.plan.blocks_n + j] for blocks in accumulators]
         others = [self._operand(number, block) for number in self.distinct]
         elements = self.plan.instruction.accumulator_elements
-        size = min(elements, AT_ONCE)
+        size = self.plan.at_once
         for first in range(0, elements, size):
             if elements > size:  # the backend would compute all parts at once, and hold what that takes
                 action("keep_order")

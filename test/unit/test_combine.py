@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from problems import problem
 
-from rocfuse.analysis.combine import LineLoad, OutputTile, Room, plan_combine, registers
+from rocfuse.analysis.combine import LineLoad, OutputTile, Room, at_once, plan_combine, registers
 from rocfuse.targets import GFX942
 
 ROW, COLUMN, FULL = (2,), (1,), (1, 2)
@@ -27,6 +27,24 @@ def _problem(*extras):
 )
 def test_operands_of_the_combine_take_registers(extras, more):
     assert registers(_problem(*extras), 16, 3) == 4 * 4 + 2 + more  # intermediates and results of 4 elements
+
+
+@pytest.mark.parametrize(
+    ("n", "out", "elements", "expected"),
+    [
+        (256, (1, 2), 16, 4),
+        (256, (1, 2), 4, 4),
+        (252, (1, 2), 16, 4),  # rows are aligned to four elements
+        (254, (1, 2), 16, 16),
+        (255, (1, 2), 16, 16),
+        (255, (1, 2), 4, 4),
+    ],
+)
+def test_results_that_are_stored_one_by_one_are_computed_a_block_at_once(n, out, elements, expected):
+    one = problem(("batch", "m", "n", "k"), (1, 256, n, 64), (1, 3), (3, 2), out)
+    assert at_once(one, elements) == expected
+    # intermediates and results
+    assert registers(one, elements, 3) == (32 + 8 if expected == 16 else 16 + 2)
 
 
 TILE = OutputTile(256, 128, 4, 2)
