@@ -1,6 +1,6 @@
-"""The bars of bench/compile_peers.py: ratios of medians, growth a piece, and n/a for what was not measured."""
+"""The bars of bench/compile_time.py: ratios of medians, growth a piece, and n/a for what was not measured."""
 
-from bench.compile_peers import Result, Seconds, Times, bars, kernels, median
+from bench.compile_time import Result, Seconds, Times, bars, kernels, median
 
 
 def times(cold, warm):
