@@ -152,7 +152,7 @@ class _Lowering:
             # along rows it is a row of memory, and a register each is cheaper than a sum for each load.
             vector_step, scalar_step = (0, step * k_stride) if along_k else (step * k_stride, 0)
             scalar = ix.add(moving, scalar_step)
-            if masked == Masked.PAST:  # no lane is inside with the whole array as the scalar part of its offset
+            if masked == Masked.PAST:  # bounds count the scalar offset on CDNA: with the whole array, no lane is inside
                 scalar = arith.select(ix.less(k0, resource.sizes[1]), ix.value_of(scalar), ix.constant(resource.extent))
             loaded = stream_vector(resource, ix.add(fixed, vector_step), scalar, copy.vector)
             ends = masked == Masked.END and along_k
