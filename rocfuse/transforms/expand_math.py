@@ -13,6 +13,7 @@ from rocfuse.diagnostics import CompileError
 from rocfuse.passes import Pass, PassContext, register
 from rocfuse.transforms import fold_math
 from rocfuse.transforms import math_functions as functions
+from rocfuse.transforms.matching import nested_ops
 from rocfuse.transforms.math_builder import Builder, Num
 from rocfuse.transforms.math_functions import Grade
 from rocfuse.transforms.math_grades import (
@@ -81,7 +82,7 @@ def expand(root: ir.Operation) -> None:
     fold_math.fold_constants(root)
     grades = Grades()
     jobs = []
-    for op in _ops(root):
+    for op in nested_ops(root):
         candidate = op.name.startswith("math.") or op.name in ("arith.divf", "arith.remf")
         if candidate and not isinstance(op.results[0].type, ir.RankedTensorType):
             jobs.append((op, _job(op, grades)))
@@ -277,17 +278,6 @@ def _is_float64(op: ir.Operation) -> bool:
 def _functions_with_gemms(module: ir.Module) -> list[ir.Operation]:
     found = []
     for op in module.body.operations:
-        if any(inner.name == "rocfuse.multi_gemm" for inner in _ops(op.operation)):
+        if any(inner.name == "rocfuse.multi_gemm" for inner in nested_ops(op.operation)):
             found.append(op.operation)
-    return found
-
-
-def _ops(root: ir.Operation) -> list[ir.Operation]:
-    found: list[ir.Operation] = []
-
-    def visit(op: ir.Operation) -> ir.WalkResult:
-        found.append(op)
-        return ir.WalkResult.ADVANCE
-
-    root.walk(visit, ir.WalkOrder.PRE_ORDER)
     return found
