@@ -37,8 +37,6 @@ Kind = Literal["layer", "random", "small"]
 PLANNER = PlanKernels.name
 # what the simulator executes in about a second: flop of all tiles, those past the edges included
 MOST_FLOP = 60_000_000
-# what a case pins of the tiling
-_PINNED = ("tile_m", "tile_n", "tile_k", "stages", "waves_m", "waves_n", "matrix_op", "schedule", "loop_form")
 _TRIES = 60  # plans drawn for one program before the next program is drawn
 _EXTENTS = (1, 16, 31, 64, 77, 96, 128, 150, 200, 256, 320, 512, 1000, 2048, 4096)
 _SMALL_EXTENTS = (1, 16, 31, 48, 64, 77, 96, 128, 150)
@@ -122,7 +120,7 @@ def _of_layer(number: int, chance: random.Random) -> Case:
     )
     results = decide(str(gen.build(program))).results
     plan = chance.choice([one.plan for one in results if isinstance(one, Candidate)])
-    pins = {field: getattr(plan.tiling, field) for field in _PINNED} | {"group_m": plan.group_m}
+    pins = asdict(plan.tiling) | {"group_m": plan.group_m}
     return Case(number, "layer", program, pins, plan)
 
 

@@ -232,7 +232,7 @@ def _against_staging(problem: Problem, number: int) -> str | None:
 
 @remembered
 def registers(problem: Problem, block_elements: int, blocks: int) -> int:
-    """32-bit registers a lane: other operands and results of one accumulator block, intermediates of a part of it.
+    """32-bit registers a lane: other operands of one accumulator block, intermediates and results of a part of it.
 
     `block_elements` are a lane's elements of a block, `blocks` the blocks of a wave along the direction in which a lane
     holds consecutive results. An operand that varies only in that direction is read once for all blocks across it.

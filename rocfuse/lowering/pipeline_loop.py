@@ -29,7 +29,7 @@ class PipelineLoop(Pass):
 
         scf.for %k … { global_read; barrier; lds_write; barrier; fragment_read; mma }
       →
-        global_read; lds_write; global_read; barrier; fragment_read                       // prologue
+        global_read; global_read; lds_write; barrier; fragment_read                       // prologue
         scf.for %k … iter_args(acc, fragments, units) {
           wait; mma; fragment_read; mma; …; barrier; lds_write; global_read; mma; …; barrier; fragment_read }
         wait; mma; …                                                                      // epilogue

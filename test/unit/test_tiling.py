@@ -250,6 +250,8 @@ def test_what_is_brought_in_before_the_loop_fits_into_the_registers_of_the_loop(
     plan = tilings.check(LARGE, tiling, GFX942)
     assert isinstance(plan, Plan), plan
     assert (plan.fill.tiles, plan.fill.late_zeros) == (tiles, late)
+    need, units = plan.registers, sum(plan.copies[group[0]].registers for group in plan.dealing.groups)
+    assert (tiles - 1) * units <= need.accumulators + need.fragments
 
 
 def test_an_element_that_is_loaded_alone_takes_a_register():
