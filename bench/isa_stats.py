@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from rocfuse.codegen.elf import read_kernels
 from rocfuse.diagnostics import RocfuseError
 from rocfuse.sim.decode import Instruction, decode_binary, decode_text
-from rocfuse.targets import TARGETS, MatrixInstruction, Target
+from rocfuse.targets import GFX942, TARGETS, MatrixInstruction, Target
 
 NOT_MEASURED = "n/a"
 Figure = float | str  # a number or NOT_MEASURED
@@ -156,23 +156,26 @@ def analyse(kernel: str, instructions: Sequence[Instruction], target: Target, mc
     )  # fmt: skip
 
 
-def mca_tool() -> str | None:
-    """The llvm-mca to use, or None."""
-    return next((name for name in MCA_TOOLS if shutil.which(name)), None)
+def mca_tool(target: str = GFX942.name) -> str | None:
+    """The llvm-mca to use: the first that knows the target, which old ones do not; None where there is none."""
+    there = (name for name in MCA_TOOLS if shutil.which(name))
+    return next((name for name in there if _mca("s_nop 0\n", target, name).returncode == 0), None)
+
+
+def _mca(text: str, target: str, tool: str) -> subprocess.CompletedProcess[str]:
+    command = [tool, "-mtriple=amdgcn-amd-amdhsa", f"-mcpu={target}", f"-iterations={MCA_ITERATIONS}", "-"]
+    return subprocess.run(command, input=text, capture_output=True, text=True, check=False)
 
 
 def mca_cycles(loop: Iterable[str], target: str, tool: str | None) -> tuple[float | None, str]:
     """llvm-mca's cycles of one trip, and what was changed for it; None when it cannot say."""
     if tool is None:
-        return None, "llvm-mca is not installed"
+        return None, f"no llvm-mca that knows {target} is installed"
     skipped = ("s_cbranch", "s_branch", "s_setprio", "s_endpgm")
     lines = [_mca_line(text) for text in loop if not text.startswith(skipped)]
     replaced = 0
     for _ in range(10):
-        run = subprocess.run(
-            [tool, "-mtriple=amdgcn-amd-amdhsa", f"-mcpu={target}", f"-iterations={MCA_ITERATIONS}", "-"],
-            input="\n".join(lines) + "\n", capture_output=True, text=True, check=False,
-        )  # fmt: skip
+        run = _mca("\n".join(lines) + "\n", target, tool)
         bad = sorted({int(at) - 1 for at in re.findall(r"<stdin>:(\d+):\d+: error", run.stderr)}, reverse=True)
         total = re.search(r"Total Cycles:\s+(\d+)", run.stdout)
         if total and not bad:
