@@ -23,6 +23,7 @@ from rocfuse.codegen.link import link
 from rocfuse.compiler import generate
 from rocfuse.sim import SimulationResult, simulate
 from rocfuse.targets import GFX942
+from rocfuse.transforms.plan_kernels import PlanKernels
 
 ROOT = Path(__file__).resolve().parents[1]
 OUT = ROOT / "build" / "peers" / "out"
@@ -30,6 +31,7 @@ TRITON = ROOT / "build" / "peers" / "triton" / "bin" / "python"
 ULP = 2.0**-10  # of f16
 LONG_K = 4096  # from here on the loop is nearly the whole kernel
 BIASES = ("arg2", "gate_bias", "up_bias")  # arguments, in our kernels and the peers'
+DEFAULT_OBJECTIVE = PlanKernels().objective
 PINS = ("schedule", "stages", "group_m", "matrix_op")
 
 
@@ -66,7 +68,7 @@ class Row:
     lds_bytes: int
     spills: int  # spilled registers + scratch bytes + accumulator moves in the loop
     note: str = ""
-    objective: str = ""  # of the planner; a peer has none
+    objective: str = ""  # the planner's option; a peer has none
     alone_us: Figure = NOT_MEASURED  # the cost model's prediction of one launch alone on the GPU, with the launch
     taken_us: Figure = NOT_MEASURED  # and of what the kernel takes of a full GPU
     whole: Figure = NOT_MEASURED  # matrix cycles / all issue cycles of the whole kernel
@@ -129,17 +131,17 @@ def ours(work: Work, workgroups: int, options: Mapping[str, str]) -> tuple[Row, 
     row = static_row(work, "rocfuse", hsaco, plan["tile"], 2)
     cost, clock = decide(text, options).cost, GFX942.engine_clock_mhz
     row = replace(row, alone_us=cost.predicted("latency") / clock, taken_us=cost.predicted("throughput") / clock)
-    row = replace(row, objective=plan["objective"])
+    row = replace(row, objective=options.get("objective", DEFAULT_OBJECTIVE))
     row = replace(row, note=f"{plan['schedule']}, {plan['stages']} stages, {math.prod(plan['waves'])} waves")
     contract = build_contract(code.facts, hsaco, GFX942)
     row = simulated(row, hsaco, contract, workgroups)
     m, n, k = plan["tile"]
     pins = {"tile-m": m, "tile-n": 2 * n, "tile-k": k, "waves-m": plan["waves"][0], "waves-n": plan["waves"][1]}
     pins |= {name.replace("_", "-"): plan[name] for name in PINS}
-    pins["objective"] = plan["objective"]
+    pins["objective"] = row.objective
     of_single = {"rocfuse-plan-kernels": {name: str(value) for name, value in pins.items()}}
     single = link(generate(program(work, 1), options=of_single).obj)
-    return row, replace(static_row(work, "rocfuse, one GEMM", single, (m, 2 * n, k), 1), objective=plan["objective"])
+    return row, replace(static_row(work, "rocfuse, one GEMM", single, (m, 2 * n, k), 1), objective=row.objective)
 
 
 # peers

@@ -1,6 +1,6 @@
 """The kernels of real gated layers, ours and the peers', from the ISA and from the simulator; nothing runs on a GPU.
 
-    python bench/kernels.py [--objective=throughput] [--layout=kn] [--m=1024] [--layer=Llama] [--workgroups=2]
+    python bench/kernels.py [--objective=latency] [--layout=kn] [--m=1024] [--layer=Llama] [--workgroups=2]
                             [--no-peers] [--plan=TEXT] [--write=FILE]
 
 Peers are measured when `make bench-peers` has installed them. `--write` makes docs/benchmarks.md.
@@ -24,7 +24,19 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from bench import isa_stats
 from bench.isa_stats import show
 from bench.kernel_bars import Bar, Best, Fused, bars, best_of
-from bench.kernel_rows import ROOT, TRITON, Layer, Row, Work, iree, ours, triton, triton_ranked, triton_sweep
+from bench.kernel_rows import (
+    DEFAULT_OBJECTIVE,
+    ROOT,
+    TRITON,
+    Layer,
+    Row,
+    Work,
+    iree,
+    ours,
+    triton,
+    triton_ranked,
+    triton_sweep,
+)
 from bench.peers import iree_gemm
 
 LAYERS = (
@@ -36,23 +48,24 @@ LAYERS = (
 )
 LAYOUTS = ("kn", "nk")
 ROWS = (1024, 4096)
-# what our plans are chosen for, in the order of the document
+# the objectives that plans are measured for, in the order of the document
 OBJECTIVES = {
-    "throughput": """## Which bars hold: throughput
+    DEFAULT_OBJECTIVE: """## Which bars hold
 
-With `objective=throughput` the planner chooses what takes the least of a GPU that is always full. The bars are about
-that: how much of the compute units' time a kernel multiplies, and how few bytes it moves for it.
+The planner chooses; no option is set. From 1024 rows on that is what takes the least of a GPU that is always full
+([why](tuning.md#the-objective)). The bars are about that: how much of the compute units' time a kernel multiplies, and
+how few bytes it moves for it.
 """,
-    "latency": """## Which bars hold: latency
+    "latency": """## Which bars hold with objective=latency
 
-With `objective=latency`, the default, the planner chooses what finishes first alone on the GPU. Where a grid of the
-largest tiles leaves compute units idle, it takes smaller tiles: predicted to finish sooner, further from these bars.
+With `objective=latency` the planner chooses what finishes first alone on the GPU. Where a grid of the largest tiles
+leaves compute units idle, it takes smaller tiles: predicted to finish sooner, further from these bars.
 """,
 }
 RULES = """How each row was picked:
 
-- rocfuse: what the planner chooses for each objective; nothing is pinned. "One GEMM" is rocfuse's product of the same
-  total width with the same plan, and so for the same objective, and tile-n doubled.
+- rocfuse: what the planner chooses without any option; "rocfuse, latency": with `objective=latency`. "One GEMM" is
+  rocfuse's product of the same total width with the same plan and tile-n doubled.
 - Triton {triton}: a hand-written kernel (`bench/peers/triton_gemm.py`), compiled for a sweep of tile, warps, matrix
   instruction and kpack. {configurations} configurations need no scratch memory and at most 64 KiB of LDS. Of those that
   need none with the layer's combine either: the one with most flop per global byte, then the highest u1, then the
@@ -66,7 +79,7 @@ COLUMNS = """What the columns say:
 
 - us alone, us taken: predictions of the cost model ([cost-model.md](cost-model.md)), not measurements: the time of a
   kernel that has the GPU to itself, with its launch; and what it takes of a GPU that other work keeps full. The planner
-  makes the first least for latency, the second for throughput, both within 5 %.
+  makes the first least for latency, the second otherwise, both within 5 %.
 - loop: instructions of the K loop, in brackets the matrix instructions; read/write: LDS instructions of the loop.
 - flop/B: floating-point operations for each global byte that the loop loads.
 - u1: matrix cycles / (matrix cycles + issue cycles of all other instructions) of the loop, one wave, no overlap.
@@ -133,7 +146,7 @@ def kernel_line(row: Row) -> list[str]:
     loop = row.loop
     return [
         f"{row.work.layer.n} x {row.work.layer.k}",
-        f"{row.producer}, {row.objective}" if row.objective else row.producer,
+        f"{row.producer}, {row.objective}" if row.objective not in ("", DEFAULT_OBJECTIVE) else row.producer,
         row.tile_text,
         row.note,
         *(show(one, 1) if row.objective else "" for one in (row.alone_us, row.taken_us)),
@@ -311,7 +324,7 @@ def main() -> int:
     if not works:
         parser.error(f"no layer has '{arguments.layer}' in its name")
     if arguments.write and (arguments.plan or arguments.objective):
-        parser.error("--write documents what the planner chooses for each objective, without --plan and --objective")
+        parser.error("--write documents what the planner chooses, without --plan and --objective")
     if any("=" not in word for word in arguments.plan.split()):
         parser.error("--plan takes name=value, separated by spaces")
     pinned = dict(word.split("=", 1) for word in arguments.plan.split())

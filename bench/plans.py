@@ -14,11 +14,13 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bench.decisions import decide
 from rocfuse import gen
+from rocfuse.analysis.cost import Objective
 from rocfuse.analysis.unfused import alternatives
 from rocfuse.codegen.contract import build_contract
 from rocfuse.codegen.link import link
@@ -62,7 +64,9 @@ COLUMNS = (
     "schedule",
     "LDS",
     "registers",
-    "fused",
+    "chosen for",
+    "alone",
+    "of a full GPU",
     "unfused",
 )
 
@@ -102,7 +106,8 @@ def row(work: tuple[str, str, str]) -> Row:
     shape = f"{problem.size('batch')} x " if problem.size("batch") > 1 else ""
     shape += f"{problem.size('m')} x {problem.size('n')} x {' + '.join(map(str, dict.fromkeys(problem.k_sizes)))}"
     schedule = f"{plan.tiling.schedule}, {plan.tiling.stages}" + ", sequential" * (plan.tiling.loop_form != "fused")
-    best = min((one.cycles for one in alternatives(problem, TARGET)), default=math.nan)
+    objective = decision.objective
+    best = min((one.cycles for one in alternatives(problem, TARGET, objective)), default=math.nan)
     return Row(
         (
             *(name, shape, layout, plan.tiling.text(problem.gemms), f"{plan.tiling.waves_m}x{plan.tiling.waves_n}"),
@@ -112,7 +117,8 @@ def row(work: tuple[str, str, str]) -> Row:
                 str(kernel["lds_bytes"]),
                 f"{kernel['registers']}/{plan.register_budget}",
             ),
-            *(f"{decision.cost.total / clock:.1f}", f"{best / clock:.1f}"),
+            objective,
+            *(f"{cycles / clock:.1f}" for cycles in (*map(decision.cost.predicted, get_args(Objective)), best)),
         ),
         "; ".join(_wrong(kernel, plan.lds.bytes, plan.register_budget)),
     )
@@ -136,7 +142,9 @@ def document(found: Sequence[Row]) -> str:
         "layer, tokens and the layout of the weights. Every row was compiled: the code object has the planned LDS",
         "(bytes), needs the registers before the slash of the budget behind it, and spills nothing. "
         "Times are predictions",
-        "of the cost model in microseconds, fused and for the best program without fusing; nothing ran on a GPU.",
+        "of the cost model in microseconds: of a launch that has the GPU to itself, and of a full GPU that the launch",
+        "takes; unfused is the best program without fusing, by the one of the two that the plan is",
+        "[chosen for](tuning.md#the-objective). Nothing ran on a GPU.",
         "",
         f"| {' | '.join(COLUMNS)} |",
         f"|{' --- |' * len(COLUMNS)}",

@@ -17,7 +17,7 @@ from rocfuse.analysis.traffic import traffic
 from rocfuse.analysis.unfused import alternatives
 from rocfuse.diagnostics import apart
 from rocfuse.targets import Target
-from rocfuse.transforms.plan_kernels import Decision
+from rocfuse.transforms.plan_kernels import Decision, slower_alone
 
 VERSION = 1
 _BEST = 5  # losers of each kind that are shown without --all
@@ -46,6 +46,8 @@ def _kernel(decision: Decision, target: Target, every: bool) -> Report:
         "dtype": problem.a[0].element_type,
         "perf_config": perf_config.format(plan.tiling, plan.group_m),
         "objective": decision.objective,
+        "objective_by_rows": decision.by_rows,
+        "slower_alone": slower_alone(decision, target),
         "pins": [{"by": source.name, **source.values} for source in decision.pins.sources if source.values],
         "plan": {**_tiling(plan.tiling, problem), "contiguous": operands.output_direction(problem)},
         "grid": _grid(problem, plan, target),
@@ -250,6 +252,8 @@ def lost_by(cost: Cost, best: Cost, target: Target, objective: Objective = "late
             f"{have} {'>=' if taken >= fewest else 'as good as'} {least} {units} for the same {best.requested_bytes} B"
         )
         return text if taken >= fewest else f"{text}, with more stages or instructions"
+    if objective == "throughput" and taken <= fewest * (1 + TOLERANCE):  # of such plans latency decides: search.choose
+        return f"{have} {units}, as good as {least}; alone {lost_by(cost, best, target)}"
     text = f"{have} > {least} {units} (+{100 * (taken - fewest) / (launch + fewest):.1f} %)"
     if (bound := cost.bound_for(objective)) != "compute":
         return f"{text}: {bound} {' > '.join(apart(taken, fewest))} cycles"

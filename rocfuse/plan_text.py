@@ -43,7 +43,10 @@ def _plan_lines(kernel: Report) -> Iterator[str]:
     grid = kernel["grid"]
     yield f"plan       {_describe(kernel['plan'])}"
     yield f"config     {kernel['perf_config']}"
-    yield f"objective  {kernel['objective']}: {_OBJECTIVES[kernel['objective']]}"
+    rows = f" for {_count(kernel['m'], 'row')}" if kernel["objective_by_rows"] else ""
+    yield f"objective  {kernel['objective']}{rows}: {_OBJECTIVES[kernel['objective']]}"
+    if kernel["slower_alone"]:
+        yield f"           {kernel['slower_alone']}"
     if kernel["pins"]:
         yield f"pinned by  {', '.join(one['by'] for one in kernel['pins'])}"
     tiles = f"{grid['tiles_m']} x {grid['tiles_n']} tiles"

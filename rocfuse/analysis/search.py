@@ -33,6 +33,8 @@ _ROUGH = ((256, 256), (256, 128), (128, 128), (128, 64), (64, 64), (32, 64), (16
 _MOST_WAVE_TILE = 4096
 # plans this close to the fastest are equal as far as the model can tell
 TOLERANCE = 0.05
+# rows from which a product is a prompt's, an image's or a batch's; fewer are those of tokens that somebody waits for
+MANY_ROWS = 1024
 
 
 @record
@@ -57,6 +59,11 @@ class Found:
 
     results: tuple[Result, ...]
     chosen: Candidate | None
+
+
+def objective_of(problem: Problem) -> Objective:
+    """What a plan is chosen for where nobody says it: throughput from MANY_ROWS rows on, else latency."""
+    return "throughput" if problem.size("m") >= MANY_ROWS else "latency"
 
 
 def search(
@@ -147,13 +154,16 @@ def choose(results: Iterable[Result], objective: Objective = "latency") -> Candi
 
     Good is what the objective says: the fewest cycles alone on the GPU, or the fewest that are taken of a full one. Of
     plans that ask for the same bytes, the one with the fewest stages, then the fewest instructions: what the model
-    leaves out (code size, clocks, contention) costs more where there is more of them.
+    leaves out (code size, clocks, contention) costs more where there is more of them. Where memory is what all of them
+    take of a full GPU, the one that finishes first is chosen: its compute units are not what others wait for.
     """
     fitting = _sorted(results, objective)
     if not fitting:
         return None
-    best = fitting[0].cost.cycles(objective)
-    equal = (one for one in fitting if one.cost.cycles(objective) <= best * (1 + TOLERANCE))
+    best = fitting[0].cost
+    equal = [one for one in fitting if one.cost.cycles(objective) <= best.cycles(objective) * (1 + TOLERANCE)]
+    if objective == "throughput" and best.bound_for(objective) != "compute":
+        return choose(equal, "latency")
     # min takes the first of equals, which is the better one
     return min(equal, key=lambda one: (one.cost.requested_bytes, one.tiling.stages, one.cost.issued))
 

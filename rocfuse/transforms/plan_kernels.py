@@ -42,6 +42,7 @@ class Decision:
     cost: Cost
     pins: Pins
     objective: Objective
+    by_rows: bool  # whether the rows decided the objective, and no option
 
 
 @register
@@ -55,7 +56,8 @@ class PlanKernels(Pass):
     the attribute, that before what a tuning db records for the kernel, and the model chooses the rest.
 
     `objective` is what the model chooses for: `latency`, the time of one launch that has the GPU to itself, or
-    `throughput`, what the kernel takes of a GPU that other work keeps full. It pins nothing.
+    `throughput`, what the kernel takes of a GPU that other work keeps full. `auto` is throughput for products of 1024
+    rows and more, latency below; a remark says what that costs a launch alone. It pins nothing.
 
         %g:2 = "rocfuse.multi_gemm"() ({…}) {dims = ["m", "n", "k"]}
       →
@@ -80,7 +82,7 @@ class PlanKernels(Pass):
     group_m: int | None = None
     perf_config: str | None = None
     fuse: Literal["always", "auto"] = "always"
-    objective: Objective = "latency"
+    objective: Literal["auto", "latency", "throughput"] = "auto"
     max_lds_bytes: int | None = None
     max_registers: int | None = None
     min_waves_per_simd: int | None = None
@@ -102,9 +104,11 @@ class PlanKernels(Pass):
         """Plan every multi_gemm of the module. Raises CompileError with need/have numbers where nothing fits."""
         for op in list(walk(module, MULTI_GEMM)):
             decision = self.decide(read_kernel(op.parent), context)
-            free = not decision.pins.values  # what a pin costs says nothing about fusing
-            if free and context.on_remark and (contrary := against_fusing(decision, context.target)):
-                context.remark(op.location, f"{self.name}: {contrary}")
+            free = not decision.pins.values  # what a pin costs says nothing about fusing or the objective
+            if free and context.on_remark:
+                for find in (against_fusing, slower_alone):
+                    if text := find(decision, context.target):
+                        context.remark(op.location, f"{self.name}: {text}")
             with module.context:
                 op.attributes[PLAN] = plan_attribute(decision, context.target)
 
@@ -154,12 +158,16 @@ class PlanKernels(Pass):
     def _try(self, problem: Problem, pins: Pins, target: Target) -> Found:
         """Every candidate with what is pinned, filtered."""
         limits = Limits(self.max_lds_bytes, self.max_registers, self.min_waves_per_simd)
-        return search.search(problem, target, limits, pins.tiling, pins.group_m, self.objective)
+        return search.search(problem, target, limits, pins.tiling, pins.group_m, self._objective(problem))
+
+    def _objective(self, problem: Problem) -> Objective:
+        return search.objective_of(problem) if self.objective == "auto" else self.objective
 
     def _decision(self, kernel: FusedKernel, problem: Problem, pins: Pins, found: Found) -> Decision:
         assert found.chosen
         chosen = found.chosen
-        return Decision(kernel.name, problem, found.results, chosen.plan, chosen.cost, pins, self.objective)
+        objective, by_rows = self._objective(problem), self.objective == "auto"
+        return Decision(kernel.name, problem, found.results, chosen.plan, chosen.cost, pins, objective, by_rows)
 
     def _check_extents(self, kernel: FusedKernel, problem: Problem, target: Target) -> None:
         """Refuse what has no elements, and what the buffer resource of one batch of an array cannot bound."""
@@ -217,6 +225,19 @@ def against_fusing(decision: Decision, target: Target) -> str | None:
     fused, unfused = apart(cycles / clock, best.cycles / clock, 1)
     times = f"{fused} us fused > {unfused} us unfused"
     return f"predicted {decision.objective}: {times} ({best.name}); fused all the same"
+
+
+def slower_alone(decision: Decision, target: Target) -> str | None:
+    """What throughput, where nobody asked for it, costs a launch alone on the GPU; None where it is little."""
+    if decision.objective == "latency" or not decision.by_rows:
+        return None
+    first = search.choose(decision.results)
+    if not first or decision.cost.total <= first.cost.total * (1 + search.TOLERANCE):
+        return None
+    clock = target.engine_clock_mhz
+    have, least = apart(decision.cost.total / clock, first.cost.total / clock, 1)
+    times = f"{have} us > {least} us of {first.tiling.text(decision.problem.gemms)}"
+    return f"chosen for throughput: predicted alone on the GPU {times}; try objective=latency"
 
 
 def plan_attribute(decision: Decision, target: Target) -> ir.DictAttr:

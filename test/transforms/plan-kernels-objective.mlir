@@ -1,6 +1,7 @@
 // What a plan is chosen for is an option, and stands in the plan; a grid of large tiles that leaves compute units idle
 // is the slower one alone on the GPU, and the one that takes less of a GPU that is full.
 // RUN: %rocfuse-opt %s --rocfuse-plan-kernels | FileCheck %s --check-prefix=LATENCY
+// RUN: %rocfuse-opt %s --rocfuse-plan-kernels=objective=auto | FileCheck %s --check-prefix=LATENCY
 // RUN: %rocfuse-opt %s --rocfuse-plan-kernels=objective=latency | FileCheck %s --check-prefix=LATENCY
 // RUN: %rocfuse-opt %s --rocfuse-plan-kernels=objective=throughput | FileCheck %s --check-prefix=THROUGHPUT
 // RUN: %rocfuse-opt %s --rocfuse-plan-kernels=objective=throughput,tile-m=64 | FileCheck %s --check-prefix=PIN
@@ -14,7 +15,7 @@
 // PIN: objective = "throughput"
 // PIN-SAME: tile = [64,
 // TEXT: rocfuse-plan-kernels{objective=throughput}
-// WRONG: error: rocfuse-plan-kernels: option 'objective' takes latency or throughput, not 'speed'
+// WRONG: error: rocfuse-plan-kernels: option 'objective' takes auto or latency or throughput, not 'speed'
 
 #a = affine_map<(d0, d1, d2) -> (d0, d2)>
 #b = affine_map<(d0, d1, d2) -> (d1, d2)>

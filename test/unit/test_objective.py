@@ -9,7 +9,7 @@ import rocfuse
 from rocfuse import gen
 from rocfuse.analysis.cost import cost, full_gpu, group_rows, ranges_of
 from rocfuse.analysis.grid import GridFill
-from rocfuse.analysis.search import Candidate, ranked, rough, search
+from rocfuse.analysis.search import Candidate, objective_of, ranked, rough, search
 from rocfuse.analysis.tiling import Plan, Tiling, check
 from rocfuse.analysis.unfused import alternatives
 from rocfuse.diagnostics import UsageError
@@ -99,6 +99,21 @@ def test_a_large_grid_has_one_for_both():
     assert alone.tiling == shared.tiling
 
 
+@pytest.mark.parametrize(("m", "layout"), [(1, "kn"), (16, "nk"), (77, "kn")])
+def test_where_memory_is_what_is_taken_the_first_to_finish_is_chosen(m, layout):
+    """Few rows: every plan takes the weights from memory once, and compute units have time."""
+    one = gemms(m, 11008, 4096, layout=layout)
+    alone, shared = (search(one, GFX942, objective=name).chosen for name in ("latency", "throughput"))
+    assert shared.cost.bound_for("throughput") != "compute"
+    assert shared.cost.taken == pytest.approx(alone.cost.taken)
+    assert shared.cost.busy == pytest.approx(alone.cost.busy, rel=0.05)
+
+
+def test_the_rows_decide_where_nobody_says():
+    assert objective_of(gemms(1023, 1280, 320)) == "latency"
+    assert objective_of(gemms(1024, 1280, 320)) == "throughput"
+
+
 def test_the_ranking_is_the_objectives():
     found = search(SMALL, GFX942, objective="throughput")
     first, *others = ranked(found.results, "throughput")
@@ -125,5 +140,5 @@ def test_the_python_interface_takes_it_as_a_pass_option():
         options = {"rocfuse-plan-kernels": {"objective": name}}
         tiles[name] = rocfuse.compile(program, options=options).plan["tile"]
     assert tiles["latency"] != tiles["throughput"]
-    with pytest.raises(UsageError, match="option 'objective' takes latency or throughput, not 'size'"):
+    with pytest.raises(UsageError, match="option 'objective' takes auto or latency or throughput, not 'size'"):
         rocfuse.compile(program, options={"rocfuse-plan-kernels": {"objective": "size"}})
