@@ -125,15 +125,17 @@ irdl.dialect @rocfuse {
     irdl.results(result: %accumulator)
   }
 
-  // This lane's elements of one accumulator-shaped block of an array that the combine reads; (m, n) is the tile's origin.
+  // This lane's elements of one accumulator-shaped block of an array that the combine reads, or a part of them from `first`
+  // on; (m, n) is the tile's origin.
   irdl.operation @tile_read {
     %view = irdl.base "!builtin.memref"
     %index = irdl.is i32
     %vector = irdl.base "!builtin.vector"
     %block = irdl.base "#builtin.array"
+    %first = irdl.base "#builtin.integer"
     irdl.operands(view: %view, m: %index, n: %index)
     irdl.results(elements: %vector)
-    irdl.attributes {"block" = %block}
+    irdl.attributes {"block" = %block, "first" = %first}
   }
 
   // Load this thread's share of a line: what the tile needs of an array that varies along one direction at most. `extra`
@@ -157,15 +159,16 @@ irdl.dialect @rocfuse {
     irdl.attributes {"extra" = %extra}
   }
 
-  // What this lane's elements of one accumulator block need of a line in LDS.
+  // What this lane's elements of one accumulator block, or a part of them from `first` on, need of a line in LDS.
   irdl.operation @line_fragment {
     %buffer = irdl.base "!builtin.memref"
     %vector = irdl.base "!builtin.vector"
     %extra = irdl.base "#builtin.integer"
     %block = irdl.base "#builtin.array"
+    %first = irdl.base "#builtin.integer"
     irdl.operands(buffer: %buffer)
     irdl.results(elements: %vector)
-    irdl.attributes {"extra" = %extra, "block" = %block}
+    irdl.attributes {"extra" = %extra, "block" = %block, "first" = %first}
   }
 
   // Write this lane's elements of one block of a result, a part of them from `first` on, into its wave's scratch in LDS.

@@ -45,7 +45,6 @@ class KernelPlan:
     swizzles: tuple[Swizzle, ...]
     lines: tuple[LineLoad | None, ...]  # by extra operand: how a line is loaded
     through: tuple[int | None, ...]  # the output whose scratch it comes through; neither: each lane reads for itself
-    at_once: int  # elements of a block that the combine's body is computed for at once
     stagings: tuple[Staging | None, ...]  # by output: a wave's scratch; None: lanes store what they hold
     buffers: tuple[Buffer, ...]
     stages: int
@@ -160,7 +159,6 @@ def read_plan(attribute: ir.DictAttr, target: Target) -> KernelPlan:
         tuple(swizzles),
         tuple(lines),
         tuple(through),
-        values["combine"]["at_once"],
         tuple(stagings),
         tuple(buffers),
         values["stages"],

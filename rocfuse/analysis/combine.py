@@ -15,11 +15,9 @@ from rocfuse.records import record
 from rocfuse.targets import MatrixInstruction, Target
 
 # Elements of a block that a lane computes the body for at once: as many as are consecutive in its registers (c_map).
-# They are independent of each other, which is enough for a SIMD to have something to issue; more need more registers.
 _RUN = 4
-# f32 intermediates of an element that are alive at once: a function's argument, its square, a sum and the other factor;
-# of many elements, which are computed one after another, two
-_INTERMEDIATES, _OF_MANY = 4, 2
+# f32 intermediates of an element that are alive at once: a function's argument, its square, a sum and the other factor
+_INTERMEDIATES = 4
 _VALUES_AN_ADDRESS = 10  # as sweeps of bench/account.py showed
 _REGISTER_BYTES = 4
 
@@ -63,8 +61,7 @@ class Store:
 
 @record
 class Combine:
-    """The decisions of a kernel. `lines` and `through` have an entry an extra operand. The body is computed for
-    `at_once` elements of a block after the other.
+    """The decisions of a kernel. `lines` and `through` have an entry an extra operand.
 
     An operand of the results' shape takes their way back through the scratch of output `through`. Where both are None,
     each lane reads what it needs.
@@ -75,7 +72,6 @@ class Combine:
     stores: tuple[Store, ...]
     buffers: tuple[tuple[str, int], ...]  # name and bytes of each LDS buffer that it needs
     registers: int  # a lane, beside the accumulators
-    at_once: int
 
     @property
     def held_registers(self) -> int:
@@ -132,8 +128,7 @@ def plan_combine(
             Store(None, staging) if isinstance(staging, str) else Store(staging, "128-bit stores of whole rows")
         )
     through, need = _through(problem, row, stores, room, need)
-    together = at_once(problem, row.accumulator_elements)
-    return Combine(tuple(lines), through, tuple(stores), tuple(buffers.items()), need, together)
+    return Combine(tuple(lines), through, tuple(stores), tuple(buffers.items()), need)
 
 
 def _through(
@@ -232,35 +227,27 @@ def _against_staging(problem: Problem, number: int) -> str | None:
 
 @remembered
 def registers(problem: Problem, block_elements: int, blocks: int) -> int:
-    """32-bit registers a lane: other operands of one accumulator block, intermediates and results of a part of it.
+    """32-bit registers a lane: other operands of one accumulator block, intermediates and results of a run of it.
 
     `block_elements` are a lane's elements of a block, `blocks` the blocks of a wave along the direction in which a lane
     holds consecutive results. An operand that varies only in that direction is read once for all blocks across it.
+    Where no result can go through a scratch, operands are read run by run, one run ahead.
     """
     direction = output_direction(problem)
     along, across = (problem.dims(role)[0] for role in (direction, "m" if direction == "n" else "n"))
-    part = at_once(problem, block_elements)
-    need = max(_INTERMEDIATES * min(part, _RUN), _OF_MANY * part)
-    need += sum(part * ELEMENT_BYTES[access.element_type] // 4 for access in problem.outputs)
+    by_runs = all(_against_staging(problem, number) for number in range(len(problem.outputs)))
+    need = _INTERMEDIATES * _RUN
+    need += sum(_RUN * ELEMENT_BYTES[access.element_type] // 4 for access in problem.outputs)
     for access in dict.fromkeys(problem.extras):
         size = ELEMENT_BYTES[access.element_type]
         if not access.stride(along):
             need += 1  # one element for a whole run
+        elif by_runs:
+            vector = access_vector(problem, access, along, _RUN)
+            need += 2 * _RUN // vector * -(-vector * size // _REGISTER_BYTES)
         else:
             need += block_elements * size // 4 * (1 if access.stride(across) else blocks)
     return need
-
-
-def at_once(problem: Problem, block_elements: int) -> int:
-    """Elements of a block that the body is computed for at once: a run, or all where results are stored one by one.
-
-    Past the edge of an array each of those has a mask in two scalar registers. All blocks share them, and part by part
-    they would be alive together with what the parts need.
-    """
-    along = problem.dims(output_direction(problem))[0]
-    if any(access_vector(problem, access, along, _RUN) < _RUN for access in problem.outputs):
-        return block_elements
-    return min(block_elements, _RUN)
 
 
 def _power(least: int) -> int:

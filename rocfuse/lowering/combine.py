@@ -20,8 +20,9 @@ class Combine:
     """Emits reads of the extra operands, the body and the stores, one accumulator block after another.
 
     `extras` and `outputs` are views of one batch, `origin` is the tile's (m, n), `buffer(kind, number, element)` makes
-    the view of a planned LDS buffer. Blocks are taken row by row of what is contiguous in the results, so that a wave's
-    scratch is full after as few blocks as can be.
+    the view of a planned LDS buffer. Where results go through a scratch, blocks are taken row by row of what is
+    contiguous in the results, so that it is full after as few blocks as can be. Where lanes store what they hold,
+    column by column: past the edge of an array each column has a mask, and those of a part are dead before the next.
     """
 
     def __init__(
@@ -39,7 +40,8 @@ class Combine:
         self.origin, self.buffer = origin, buffer
         self.lines: dict[int, ir.Value] = {}  # what each lane holds of a line, by extra operand; later the LDS view
         self.ahead: dict[int, ir.Value] = {}  # the next fill of each operand that comes through a scratch
-        self.seen: dict[tuple[int, int, int], ir.Value] = {}
+        self.seen: dict[tuple[int, ...], ir.Value] = {}
+        self.elements = plan.instruction.accumulator_elements
 
     def read_lines(self) -> None:
         """Load this lane's share of each line. They stand before the K loop, which hides how long they take."""
@@ -60,13 +62,28 @@ class Combine:
         if self.lines or staged:
             action("begin_range")
         self._share_lines()
+        if staged:
+            self._by_rows(accumulators, staged)
+        else:
+            self._by_columns(accumulators)
+
+    def _by_rows(self, accumulators: list[list[ir.Value]], staged: dict[int, Staging]) -> None:
+        """Rows of blocks, each block's operands at once; a scratch is stored when it is full."""
+        plan = self.plan
         scratch = {o: self.buffer("result", o, _element(self.outputs[o])) for o in staged}
         across = plan.blocks_m if plan.along == "n" else plan.blocks_n
         for row in range(across):
             for number in self.ahead:
                 self._fetch(number, row, across)
             for block in self._blocks(row):
-                self._block(accumulators, block, scratch)
+                others = [self._operand(number, block, range(self.elements)) for number in self.distinct]
+                for part in self._parts():
+                    if (
+                        len(part) < self.elements
+                    ):  # the backend would compute all parts at once, and hold what that takes
+                        action("keep_order")
+                    here = [part_of(value, part.start, len(part)) for value in others]
+                    self._part(accumulators, block, part, here, scratch)
             full = [o for o, staging in staged.items() if (row + 1) * plan.instruction.n % staging.rows == 0]
             if not full:
                 continue
@@ -76,6 +93,22 @@ class Combine:
                 action("stage_store", scratch[o], self.outputs[o], *self.place, output=o, fill=fill)
             if row + 1 < across:
                 action("wave_fence")
+
+    def _by_columns(self, accumulators: list[list[ir.Value]]) -> None:
+        """Columns of blocks, part by part; the operands of the next part are on their way meanwhile."""
+        rows = [
+            self._blocks(row) for row in range(self.plan.blocks_m if self.plan.along == "n" else self.plan.blocks_n)
+        ]
+        places = [(block, part) for column in zip(*rows, strict=True) for part in self._parts() for block in column]
+
+        def operands(at: int) -> list[ir.Value]:
+            return [self._operand(number, *places[at]) for number in self.distinct] if at < len(places) else []
+
+        ahead = operands(0)
+        for at, (block, part) in enumerate(places):
+            others, ahead = ahead, operands(at + 1)
+            action("keep_order")
+            self._part(accumulators, block, part, others, {})
 
     def _scratch(self, number: int) -> tuple[int, Staging]:
         """The output whose scratch an operand comes through, and its layout."""
@@ -101,9 +134,9 @@ class Combine:
         if row + rows < across:
             self.ahead[number] = self._load(number, row // rows + 1)
         action("wave_fence")
-        kind = ir.VectorType.get([self.plan.instruction.accumulator_elements], _element(self.extras[number]))
+        kind = ir.VectorType.get([self.elements], _element(self.extras[number]))
         for block in (one for line in range(row, row + rows) for one in self._blocks(line)):
-            self.seen[number, block[0], block[1]] = step("stage_read", [view], kind, output=output, block=list(block))
+            self.seen[number, *block, 0] = step("stage_read", [view], kind, output=output, block=list(block))
         action("wave_fence")
 
     def _share_lines(self) -> None:
@@ -121,36 +154,47 @@ class Combine:
             return [(row, j) for j in range(plan.blocks_n)]
         return [(i, row) for i in range(plan.blocks_m)]
 
-    def _block(self, accumulators: list[list[ir.Value]], block: tuple[int, int], scratch: dict[int, ir.Value]) -> None:
-        """The body on one block of each product, and its results to where they are stored from, part by part."""
-        i, j = block
-        products = [blocks[i * self.plan.blocks_n + j] for blocks in accumulators]
-        others = [self._operand(number, block) for number in self.distinct]
-        elements = self.plan.instruction.accumulator_elements
-        size = self.plan.at_once
-        for first in range(0, elements, size):
-            if elements > size:  # the backend would compute all parts at once, and hold what that takes
-                action("keep_order")
-            factors, rest = ([part_of(value, first, size) for value in values] for values in (products, others))
-            results = _body(self.kernel, factors, rest, size)
-            for o, (value, view) in enumerate(zip(results, self.outputs, strict=True)):
-                if o in scratch:
-                    action("stage_write", value, scratch[o], output=o, block=list(block), first=first)
-                else:
-                    action("tile_write", value, view, *self.place, block=list(block), first=first)
+    def _parts(self) -> list[range]:
+        """The elements of a block that the body is computed for at once, one run of the layout after the other.
 
-    def _operand(self, number: int, block: tuple[int, int]) -> ir.Value:
-        """A block of an extra operand; one that does not depend on m (or n) is read once for all rows (columns)."""
+        They are independent of each other, which is enough for a SIMD to have something to issue; more at once would
+        need more registers.
+        """
+        size = self.plan.instruction.c_map.contiguous_registers("m")
+        return [range(first, first + size) for first in range(0, self.elements, size)]
+
+    def _part(
+        self,
+        accumulators: list[list[ir.Value]],
+        block: tuple[int, int],
+        part: range,
+        others: list[ir.Value],
+        scratch: dict[int, ir.Value],
+    ) -> None:
+        """The body on a part of one block of each product, and its results to where they are stored from."""
+        i, j = block
+        products = [part_of(blocks[i * self.plan.blocks_n + j], part.start, len(part)) for blocks in accumulators]
+        results = _body(self.kernel, products, others, len(part))
+        for o, (value, view) in enumerate(zip(results, self.outputs, strict=True)):
+            if o in scratch:
+                action("stage_write", value, scratch[o], output=o, block=list(block), first=part.start)
+            else:
+                action("tile_write", value, view, *self.place, block=list(block), first=part.start)
+
+    def _operand(self, number: int, block: tuple[int, int], part: range) -> ir.Value:
+        """A part of a block of an extra operand; what does not depend on m (or n) is read once for all of them."""
         view = self.extras[number]
         strides = ir.StridedLayoutAttr(ir.MemRefType(view.type).layout).strides
         at = [position if stride else 0 for position, stride in zip(block, strides, strict=True)]
-        key = (number, at[0], at[1])
+        first = part.start if strides[1 if self.plan.along == "n" else 0] else 0
+        key = (number, *at, first)
         if key not in self.seen:
-            kind = ir.VectorType.get([self.plan.instruction.accumulator_elements], _element(view))
+            kind = ir.VectorType.get([len(part)], _element(view))
             if number in self.lines:
-                self.seen[key] = step("line_fragment", [self.lines[number]], kind, extra=number, block=at)
+                step_of = {"extra": number, "block": at, "first": first}
+                self.seen[key] = step("line_fragment", [self.lines[number]], kind, **step_of)
             else:
-                self.seen[key] = step("tile_read", [view, *self.place], kind, block=at)
+                self.seen[key] = step("tile_read", [view, *self.place], kind, block=at, first=first)
         return self.seen[key]
 
 

@@ -12,7 +12,7 @@ from rocfuse.analysis.store_tile import Staging
 from rocfuse.bindings import llvm
 from rocfuse.bindings.vector import part_of
 from rocfuse.lowering import index_math as ix
-from rocfuse.lowering.lanes import Lanes
+from rocfuse.lowering.lanes import Chunk, Lanes
 from rocfuse.lowering.memory import Resource, joined, masked_row, read_vector, write_vector
 from rocfuse.lowering.steps import number
 from rocfuse.plan_attributes import KernelPlan
@@ -103,7 +103,7 @@ class CombineSteps:
         line, buffer = self._line(op), op.operands[0]
         kind = ir.VectorType(op.result.type)
         parts: list[ir.Value] = []
-        for chunk in self.lanes.chunks(*_block(op)):
+        for chunk in self._chunks(op, op.result):
             place = chunk.m if line.direction == "m" else chunk.n
             if line.direction == self.plan.along:
                 parts.append(_load(buffer, place, chunk.width, kind.element_type))
@@ -148,6 +148,11 @@ class CombineSteps:
             index, turned = self._vector(staging, part)
             write_vector(_turn(vector.extract(unit, [], [part]), turned), buffer, index)
         return []
+
+    def _chunks(self, op: ir.Operation, value: ir.Value) -> Iterator[Chunk]:
+        """The runs of a block that the step's value has."""
+        part = _part(op, value)
+        return (one for one in self.lanes.chunks(*_block(op)) if one.first in part)
 
     def _units(self, staging: Staging, block: tuple[int, int]) -> Iterator[tuple[int, ix.Term]]:
         """(first register, offset in the scratch) of each unit that this lane holds of a block."""
@@ -226,7 +231,7 @@ class CombineSteps:
         view, m0, n0 = op.operands
         resource = self.resources[view]
         parts: list[ir.Value] = []
-        for chunk in self.lanes.chunks(*_block(op)):
+        for chunk in self._chunks(op, op.result):
             m, n = ix.add(m0, chunk.m), ix.add(n0, chunk.n)
             stride = resource.strides[1 if self.plan.along == "n" else 0]
             base = ix.add(ix.mul(m, resource.strides[0]), ix.mul(n, resource.strides[1]))
@@ -248,7 +253,7 @@ class CombineSteps:
         value, view, m0, n0 = op.operands
         resource, part = self.resources[view], _part(op, value)
         along = self.along
-        for chunk in (one for one in self.lanes.chunks(*_block(op)) if one.first in part):
+        for chunk in self._chunks(op, value):
             m, n = ix.add(m0, chunk.m), ix.add(n0, chunk.n)
             stride = resource.strides[along]
             width = min(chunk.width, resource.vector) if stride == 1 else 1

@@ -298,7 +298,6 @@ def plan_attribute(decision: Decision, target: Target) -> ir.DictAttr:
 def _combine(combine: Combine) -> dict[str, object]:
     """How the other operands reach the combine and how its results are stored."""
     return {
-        "at_once": combine.at_once,
         "operands": [
             {"line": dataclasses.asdict(line)} if line else {} if output is None else {"through": output}
             for line, output in zip(combine.lines, combine.through, strict=True)

@@ -21,12 +21,12 @@
 //       CHECK:   %[[F:.*]] = "rocfuse.stage_read"(%[[IN]]) {block = [0, 0], output = 0 : i64} {{.*}} -> vector<16xf16>
 //       CHECK:   "rocfuse.stage_read"(%[[IN]]) {block = [0, 1]
 //       CHECK:   "rocfuse.wave_fence"
-//       CHECK:   %[[ROW0:.*]] = "rocfuse.line_fragment"(%[[LINE]]) {block = [0, 0], extra = 0 : i64} {{.*}} -> vector<16xf32>
+//       CHECK:   %[[ROW0:.*]] = "rocfuse.line_fragment"(%[[LINE]]) {block = [0, 0], extra = 0 : i64, first = 0 : i64} {{.*}} -> vector<16xf32>
 // The body takes four elements of a block after the other.
 //       CHECK:   "rocfuse.keep_order"
-//       CHECK:   %[[SUM0:.*]] = vector.shuffle %[[SUM]]#0, %[[SUM]]#0 [0, 1, 2, 3]
 //       CHECK:   %[[ROW00:.*]] = vector.shuffle %[[ROW0]], %[[ROW0]] [0, 1, 2, 3]
 //       CHECK:   %[[F00:.*]] = vector.shuffle %[[F]], %[[F]] [0, 1, 2, 3]
+//       CHECK:   %[[SUM0:.*]] = vector.shuffle %[[SUM]]#0, %[[SUM]]#0 [0, 1, 2, 3]
 //       CHECK:   %[[HALF:.*]] = arith.constant dense<5.000000e-01> : vector<4xf32>
 //       CHECK:   %[[S:.*]] = arith.mulf %[[SUM0]], %[[HALF]] fastmath<contract> : vector<4xf32>
 //       CHECK:   %[[T0:.*]] = arith.addf %[[S]], %[[ROW00]] : vector<4xf32>
@@ -37,7 +37,7 @@
 // CHECK-COUNT-3:   "rocfuse.keep_order"
 //       CHECK:   "rocfuse.stage_write"({{.*}}, %[[SY]]) {block = [0, 0], first = 12 : i64, output = 0 : i64}
 //       CHECK:   "rocfuse.tile_write"({{.*}}, %[[Z]], {{.*}}) {block = [0, 0], first = 12 : i64}
-//       CHECK:   "rocfuse.line_fragment"(%[[LINE]]) {block = [0, 1], extra = 0 : i64}
+//       CHECK:   "rocfuse.line_fragment"(%[[LINE]]) {block = [0, 1], extra = 0 : i64, first = 0 : i64}
 //       CHECK:   "rocfuse.wave_fence"
 //       CHECK:   "rocfuse.stage_store"(%[[SY]], %[[Y]], {{.*}}) {fill = 0 : i64, output = 0 : i64}
 //       CHECK:   "rocfuse.wave_fence"

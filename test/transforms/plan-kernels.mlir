@@ -8,7 +8,7 @@
 //       CHECK:   "rocfuse.multi_gemm"
 //       CHECK:   {dims = ["m", "n", "k"], rocfuse.plan = {
 // Rows of the result are 256 bytes: a wave's go through LDS, 32 at once.
-//  CHECK-SAME:     combine = {at_once = 4 : i64, operands = [], stores = [{reason = "{{.*}}", staging = {columns = 32 : i64, {{.*}} rows = 32 : i64
+//  CHECK-SAME:     combine = {operands = [], stores = [{reason = "{{.*}}", staging = {columns = 32 : i64, {{.*}} rows = 32 : i64
 //  CHECK-SAME:     contiguous = "n"
 // A is loaded once for both products, along k; the halves of W are two views, loaded along n.
 //  CHECK-SAME:     along = "k", {{[^}]*}}operand = "A", {{[^}]*}}role = "a"

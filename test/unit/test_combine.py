@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from problems import problem
 
-from rocfuse.analysis.combine import LineLoad, OutputTile, Room, at_once, plan_combine, registers
+from rocfuse.analysis.combine import LineLoad, OutputTile, Room, plan_combine, registers
 from rocfuse.targets import GFX942
 
 ROW, COLUMN, FULL = (2,), (1,), (1, 2)
@@ -30,21 +30,23 @@ def test_operands_of_the_combine_take_registers(extras, more):
 
 
 @pytest.mark.parametrize(
-    ("n", "out", "elements", "expected"),
+    ("n", "full", "row"),
     [
-        (256, (1, 2), 16, 4),
-        (256, (1, 2), 4, 4),
-        (252, (1, 2), 16, 4),  # rows are aligned to four elements
-        (254, (1, 2), 16, 16),
-        (255, (1, 2), 16, 16),
-        (255, (1, 2), 4, 4),
+        (256, 8, 24),  # a block of the one, all blocks across of the other
+        (252, 4, 4),  # rows are aligned to four elements, no result goes through a scratch: two runs, packed
+        (254, 4, 4),
+        (255, 8, 8),  # an element that is loaded alone takes a register
     ],
 )
-def test_results_that_are_stored_one_by_one_are_computed_a_block_at_once(n, out, elements, expected):
-    one = problem(("batch", "m", "n", "k"), (1, 256, n, 64), (1, 3), (3, 2), out)
-    assert at_once(one, elements) == expected
-    # intermediates and results
-    assert registers(one, elements, 3) == (32 + 8 if expected == 16 else 16 + 2)
+def test_where_no_result_goes_through_a_scratch_operands_are_read_run_by_run(n, full, row):
+    def need(*extras):
+        return registers(
+            problem(("batch", "m", "n", "k"), (1, 256, n, 64), (1, 3), (3, 2), (1, 2), extras=extras), 16, 3
+        )
+
+    assert need() == 4 * 4 + 2
+    assert need((1, 2)) == need() + full
+    assert need((2,)) == need() + row
 
 
 TILE = OutputTile(256, 128, 4, 2)
