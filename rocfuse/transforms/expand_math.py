@@ -81,8 +81,11 @@ def expand(root: ir.Operation) -> None:
     """Expand every scalar or vector math op below `root`. Raises CompileError at one that cannot be."""
     fold_math.fold_constants(root)
     grades = Grades()
+    sums = [op for op in nested_ops(root) if _is_one_plus_tanh(op, grades)]
     jobs = []
     for op in nested_ops(root):
+        if op.name == "math.tanh" and all(use.owner.operation in sums for use in op.results[0].uses):
+            continue
         candidate = op.name.startswith("math.") or op.name in ("arith.divf", "arith.remf")
         if candidate and not isinstance(op.results[0].type, ir.RankedTensorType):
             jobs.append((op, _job(op, grades)))
@@ -90,6 +93,8 @@ def expand(root: ir.Operation) -> None:
             raise _refused(
                 op, "has f64 values that are not constant, and kernels compute in f32; cast to f32 before it"
             )
+    for op in sums:
+        _replace_one_plus_tanh(op)
     for op, job in jobs:
         if job is not None:
             with ir.InsertionPoint(op):
@@ -145,6 +150,31 @@ def _grade(op: ir.Operation, kind: str, grades: Grades) -> Grade:
     else:
         raise _refused(op, f"is on {kind}, and kernels compute in f32; cast to f32 before it")
     return grade
+
+
+def _tanh_of(op: ir.Operation) -> ir.Operation | None:
+    """The tanh of a sum of it and 1."""
+    for one, other in (op.operands, reversed(op.operands)):
+        if constant_value(one) == 1.0 and not isinstance(other.owner, ir.Block):
+            return other.owner.operation if other.owner.operation.name == "math.tanh" else None
+    return None
+
+
+def _is_one_plus_tanh(op: ir.Operation, grades: Grades) -> bool:
+    """1 + tanh x in f32, as in GELU's approximation, of which v_exp and v_rcp grade is good enough."""
+    if op.name != "arith.addf" or element_type(op.results[0].type) != "f32" or _tanh_of(op) is None:
+        return False
+    return not isinstance(op.results[0].type, ir.RankedTensorType) and grades.of(op.results[0]) is not Grade.SINGLE
+
+
+def _replace_one_plus_tanh(op: ir.Operation) -> None:
+    tanh = _tanh_of(op)
+    assert tanh
+    with ir.InsertionPoint(op):
+        op.results[0].replace_all_uses_with(functions.one_plus_tanh(_wide(op, tanh.operands[0])).value)
+    op.erase()
+    if not list(tanh.results[0].uses):
+        tanh.erase()
 
 
 def _formula(op: ir.Operation, grade: Grade) -> Job:

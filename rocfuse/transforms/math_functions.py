@@ -88,11 +88,21 @@ def log1p(x: Num, grade: Grade) -> Num:
 
 
 def tanh(x: Num, grade: Grade) -> Num:
-    """1 - 2/(e**2x + 1), or a polynomial near 0, where that cancels."""
-    far = ((x * (2 * LOG2_E)).hardware_exp2() + 1.0).hardware_reciprocal().fma(-2.0, 1.0)
+    """1 - 2/(e**2x + 1), or a polynomial near 0, where that cancels.
+
+    SINGLE: 1 - 2t/(1 + t) with t = e**-2|x|, which is small where the result is near 1: 1 + tanh x is good as well.
+    """
     if grade is Grade.SINGLE:
+        t = (abs(x) * (-2 * LOG2_E)).hardware_exp2()
+        far = (t * (t + 1.0).hardware_reciprocal()).fma(-2.0, 1.0).copysign(x)
         return abs(x).compare("olt", 0.6).select(x * (x * x).polynomial(poly.TANH_NEAR), far)
+    far = ((x * (2 * LOG2_E)).hardware_exp2() + 1.0).hardware_reciprocal().fma(-2.0, 1.0)
     return abs(x).compare("olt", 2.0**-4).select(x * (x * x).polynomial((-1 / 3, 1.0)), far)
+
+
+def one_plus_tanh(x: Num) -> Num:
+    """2/(1 + e**-2x), for HALF and BFLOAT: nothing cancels where tanh x is near -1, nor near 0."""
+    return ((x * (-2 * LOG2_E)).hardware_exp2() + 1.0).hardware_reciprocal() * 2.0
 
 
 def erf(x: Num, grade: Grade) -> Num:
