@@ -52,7 +52,7 @@ ROWS = (1024, 4096)
 OBJECTIVES = {
     DEFAULT_OBJECTIVE: """## Which bars hold
 
-The planner chooses; no option is set. From 1024 rows on that is what takes the least of a GPU that is always full
+The planner chooses; no option is set. For these sizes that is what takes the least of a GPU that is always full
 ([why](tuning.md#the-objective)). The bars are about that: how much of the compute units' time a kernel multiplies, and
 how few bytes it moves for it.
 """,
@@ -327,6 +327,8 @@ def main() -> int:
         parser.error("--write documents what the planner chooses, without --plan and --objective")
     if any("=" not in word for word in arguments.plan.split()):
         parser.error("--plan takes name=value, separated by spaces")
+    if "objective=" in arguments.plan:
+        parser.error("--plan pins a plan; what it is chosen for is --objective")
     pinned = dict(word.split("=", 1) for word in arguments.plan.split())
     objectives = arguments.objective or list(OBJECTIVES)
     suite = measure(works, arguments.workgroups, not arguments.no_peers, objectives, pinned)

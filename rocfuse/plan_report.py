@@ -17,7 +17,7 @@ from rocfuse.analysis.traffic import traffic
 from rocfuse.analysis.unfused import alternatives
 from rocfuse.diagnostics import apart
 from rocfuse.targets import Target
-from rocfuse.transforms.plan_kernels import Decision, slower_alone
+from rocfuse.transforms.plan_kernels import Decision
 
 VERSION = 1
 _BEST = 5  # losers of each kind that are shown without --all
@@ -46,8 +46,8 @@ def _kernel(decision: Decision, target: Target, every: bool) -> Report:
         "dtype": problem.a[0].element_type,
         "perf_config": perf_config.format(plan.tiling, plan.group_m),
         "objective": decision.objective,
-        "objective_by_rows": decision.by_rows,
-        "slower_alone": slower_alone(decision, target),
+        "objective_by": decision.objective_by,
+        "alone": _alone(decision, target),
         "pins": [{"by": source.name, **source.values} for source in decision.pins.sources if source.values],
         "plan": {**_tiling(plan.tiling, problem), "contiguous": operands.output_direction(problem)},
         "grid": _grid(problem, plan, target),
@@ -144,6 +144,20 @@ def _unfused(problem: Problem, target: Target, objective: Objective) -> list[Rep
         }
         for one in alternatives(problem, target, objective)
     ]
+
+
+def _alone(decision: Decision, target: Target) -> Report | None:
+    """What latency would choose, and both plans' times alone on the GPU, where throughput was not asked for."""
+    if decision.alone is None:
+        return None
+    have, least = decision.cost.total, decision.alone.cost.total
+    return {
+        "text": decision.alone.tiling.text(decision.problem.gemms),
+        "perf_config": perf_config.format(decision.alone.tiling, decision.alone.plan.group_m),
+        "cycles": least,
+        "microseconds": round(least / target.engine_clock_mhz, 2),
+        "slower_percent": _percent(have - least, least),
+    }
 
 
 def _lds(plan: Plan, target: Target) -> Report:
@@ -245,6 +259,11 @@ def lost_by(cost: Cost, best: Cost, target: Target, objective: Objective = "late
     units, launch = UNITS[objective], best.launch if objective == "latency" else 0.0
     taken, fewest = cost.cycles(objective), best.cycles(objective)
     have, least = apart(launch + taken, launch + fewest)
+    if objective == "throughput" and best.bound_for(objective) != "compute" and taken <= fewest * (1 + TOLERANCE):
+        if cost.bound_for(objective) == "compute":
+            return f"{have} {units}, as good as {least}; it takes compute units, not memory"
+        if cost.busy >= best.busy:  # of plans that memory bounds, latency decides
+            return f"{have} {units}, as good as {least}; alone {lost_by(cost, best, target)}"
     if taken <= fewest * (1 + TOLERANCE) and cost.requested_bytes >= best.requested_bytes:
         if cost.requested_bytes > best.requested_bytes:
             return f"asks for {cost.requested_bytes} > {best.requested_bytes} B in as good as the same {have} {units}"
@@ -252,8 +271,6 @@ def lost_by(cost: Cost, best: Cost, target: Target, objective: Objective = "late
             f"{have} {'>=' if taken >= fewest else 'as good as'} {least} {units} for the same {best.requested_bytes} B"
         )
         return text if taken >= fewest else f"{text}, with more stages or instructions"
-    if objective == "throughput" and taken <= fewest * (1 + TOLERANCE):  # of such plans latency decides: search.choose
-        return f"{have} {units}, as good as {least}; alone {lost_by(cost, best, target)}"
     text = f"{have} > {least} {units} (+{100 * (taken - fewest) / (launch + fewest):.1f} %)"
     if (bound := cost.bound_for(objective)) != "compute":
         return f"{text}: {bound} {' > '.join(apart(taken, fewest))} cycles"

@@ -43,10 +43,10 @@ def _plan_lines(kernel: Report) -> Iterator[str]:
     grid = kernel["grid"]
     yield f"plan       {_describe(kernel['plan'])}"
     yield f"config     {kernel['perf_config']}"
-    rows = f" for {_count(kernel['m'], 'row')}" if kernel["objective_by_rows"] else ""
-    yield f"objective  {kernel['objective']}{rows}: {_OBJECTIVES[kernel['objective']]}"
-    if kernel["slower_alone"]:
-        yield f"           {kernel['slower_alone']}"
+    by = "" if kernel["objective_by"] == "option" else f", by {kernel['objective_by']}"
+    yield f"objective  {kernel['objective']}{by}: {_OBJECTIVES[kernel['objective']]}"
+    if alone := kernel["alone"]:
+        yield f"alone      {alone['slower_percent']:g} % slower than {alone['text']}, {alone['microseconds']:g} us"
     if kernel["pins"]:
         yield f"pinned by  {', '.join(one['by'] for one in kernel['pins'])}"
     tiles = f"{grid['tiles_m']} x {grid['tiles_n']} tiles"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from rocfuse.analysis.cost import Cost, Objective, cost, group_rows
 from rocfuse.analysis.problem import Problem
@@ -33,8 +33,9 @@ _ROUGH = ((256, 256), (256, 128), (128, 128), (128, 64), (64, 64), (32, 64), (16
 _MOST_WAVE_TILE = 4096
 # plans this close to the fastest are equal as far as the model can tell
 TOLERANCE = 0.05
-# rows from which a product is a prompt's, an image's or a batch's; fewer are those of tokens that somebody waits for
-MANY_ROWS = 1024
+# Where nobody says what a plan is chosen for, it is throughput from this many rows on: those of a prompt, an image or a
+# batch, not of tokens that somebody waits for; and while a launch alone takes at most so many times what it could.
+MANY_ROWS, MOST_ALONE = 1024, 2.5
 
 
 @record
@@ -59,11 +60,9 @@ class Found:
 
     results: tuple[Result, ...]
     chosen: Candidate | None
-
-
-def objective_of(problem: Problem) -> Objective:
-    """What a plan is chosen for where nobody says it: throughput from MANY_ROWS rows on, else latency."""
-    return "throughput" if problem.size("m") >= MANY_ROWS else "latency"
+    objective: Objective
+    by: Literal["option", "size", "price"] = "option"  # what decided the objective
+    alone: Candidate | None = None  # what latency would choose, where it is worth the difference and was not asked for
 
 
 def search(
@@ -93,7 +92,33 @@ def search(
     close = [one.tiling for one in over]
     attempt(changed(one, tile_k=k) for one in best(_OTHER_K) + close[:_OTHER_K] for k in _TILE_K[1:])
     attempt(one for geometry in best(_EXPANDED) + close[:_EXPANDED] for one in variants(geometry, problem))
-    return Found(tuple(tried.values()), choose(tried.values(), objective))
+    return Found(tuple(tried.values()), choose(tried.values(), objective), objective)
+
+
+def search_by_size(
+    problem: Problem,
+    target: Target,
+    limits: Limits | None = None,
+    pins: Mapping[str, Any] | None = None,
+    group_m: int | None = None,
+) -> Found:
+    """`search` for the objective that the problem suggests: throughput where it has many rows and the price is bounded.
+
+    Rows are those of all batches; of a layer that is written transposed they are the columns, so the shorter side of
+    the results counts. What one launch alone could take is searched where the throughput plan is not nearly as fast.
+    """
+    rows = problem.size("batch") * min(problem.size("m"), problem.size("n"))
+    found = search(problem, target, limits, pins, group_m, "throughput" if rows >= MANY_ROWS else "latency")
+    if found.objective == "latency" or not found.chosen:
+        return changed(found, by="size")
+    least = min(one.cost.total for one in found.results if isinstance(one, Candidate))
+    if found.chosen.cost.total <= least * (1 + TOLERANCE):
+        return changed(found, by="size")
+    alone = search(problem, target, limits, pins, group_m)
+    assert alone.chosen
+    if found.chosen.cost.total > alone.chosen.cost.total * MOST_ALONE:
+        return changed(alone, by="price")
+    return changed(found, by="size", alone=alone.chosen)
 
 
 def rough(problem: Problem, target: Target, objective: Objective = "latency") -> Candidate | None:
@@ -154,8 +179,9 @@ def choose(results: Iterable[Result], objective: Objective = "latency") -> Candi
 
     Good is what the objective says: the fewest cycles alone on the GPU, or the fewest that are taken of a full one. Of
     plans that ask for the same bytes, the one with the fewest stages, then the fewest instructions: what the model
-    leaves out (code size, clocks, contention) costs more where there is more of them. Where memory is what all of them
-    take of a full GPU, the one that finishes first is chosen: its compute units are not what others wait for.
+    leaves out (code size, clocks, contention) costs more where there is more of them. Where memory is what the best of
+    them takes of a full GPU, of those that memory bounds the choice for latency is taken: others do not wait for their
+    compute units.
     """
     fitting = _sorted(results, objective)
     if not fitting:
@@ -163,7 +189,7 @@ def choose(results: Iterable[Result], objective: Objective = "latency") -> Candi
     best = fitting[0].cost
     equal = [one for one in fitting if one.cost.cycles(objective) <= best.cycles(objective) * (1 + TOLERANCE)]
     if objective == "throughput" and best.bound_for(objective) != "compute":
-        return choose(equal, "latency")
+        return choose((one for one in equal if one.cost.bound_for(objective) != "compute"), "latency")
     # min takes the first of equals, which is the better one
     return min(equal, key=lambda one: (one.cost.requested_bytes, one.tiling.stages, one.cost.issued))
 
@@ -176,10 +202,10 @@ def ranked(results: Iterable[Result], objective: Objective = "latency") -> list[
 
 
 def _sorted(results: Iterable[Result], objective: Objective) -> list[Candidate]:
-    """Fewest cycles; then, where memory takes them all, the least work; then the largest tile."""
+    """Fewest cycles; where memory takes them all, the least work, or the first to finish; then the largest tile."""
 
     def rank(one: Candidate) -> tuple[float, float, int]:
-        work = one.cost.compute if objective == "latency" else one.cost.full.compute
+        work = one.cost.compute if objective == "latency" else one.cost.busy
         return one.cost.cycles(objective), work, -one.tiling.tile_m * one.tiling.tile_n
 
     return sorted((one for one in results if isinstance(one, Candidate)), key=rank)

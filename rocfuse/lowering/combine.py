@@ -17,7 +17,7 @@ from rocfuse.plan_attributes import KernelPlan
 
 
 class Combine:
-    """Emits reads of the extra operands, the body and the stores, one accumulator block after another.
+    """Emits reads of the extra operands, the body and the stores, by blocks of the accumulators and parts of them.
 
     `extras` and `outputs` are views of one batch, `origin` is the tile's (m, n), `buffer(kind, number, element)` makes
     the view of a planned LDS buffer. Where results go through a scratch, blocks are taken row by row of what is
@@ -40,8 +40,15 @@ class Combine:
         self.origin, self.buffer = origin, buffer
         self.lines: dict[int, ir.Value] = {}  # what each lane holds of a line, by extra operand; later the LDS view
         self.ahead: dict[int, ir.Value] = {}  # the next fill of each operand that comes through a scratch
-        self.seen: dict[tuple[int, ...], ir.Value] = {}
+        self.seen: dict[tuple[int, int, int, int], ir.Value] = {}  # by extra operand, block (i, j), first element
         self.elements = plan.instruction.accumulator_elements
+        # The elements of a block that the body is computed for at once: a run of the layout. They are independent of
+        # each other, which is enough for a SIMD to have something to issue; more would need more registers.
+        size = plan.instruction.c_map.contiguous_registers("m")
+        self.parts = [range(first, first + size) for first in range(0, self.elements, size)]
+        blocks = [[(i, j) for j in range(plan.blocks_n)] for i in range(plan.blocks_m)]
+        # rows of blocks along the results' direction
+        self.rows = blocks if plan.along == "n" else [list(column) for column in zip(*blocks, strict=True)]
 
     def read_lines(self) -> None:
         """Load this lane's share of each line. They stand before the K loop, which hides how long they take."""
@@ -71,16 +78,14 @@ class Combine:
         """Rows of blocks, each block's operands at once; a scratch is stored when it is full."""
         plan = self.plan
         scratch = {o: self.buffer("result", o, _element(self.outputs[o])) for o in staged}
-        across = plan.blocks_m if plan.along == "n" else plan.blocks_n
-        for row in range(across):
+        for row, blocks in enumerate(self.rows):
             for number in self.ahead:
-                self._fetch(number, row, across)
-            for block in self._blocks(row):
+                self._fetch(number, row)
+            for block in blocks:
                 others = [self._operand(number, block, range(self.elements)) for number in self.distinct]
-                for part in self._parts():
-                    if (
-                        len(part) < self.elements
-                    ):  # the backend would compute all parts at once, and hold what that takes
+                for part in self.parts:
+                    # the backend would compute all parts at once, and hold what that takes
+                    if len(self.parts) > 1:
                         action("keep_order")
                     here = [part_of(value, part.start, len(part)) for value in others]
                     self._part(accumulators, block, part, here, scratch)
@@ -91,15 +96,12 @@ class Combine:
             for o in full:
                 fill = row * plan.instruction.n // staged[o].rows
                 action("stage_store", scratch[o], self.outputs[o], *self.place, output=o, fill=fill)
-            if row + 1 < across:
+            if row + 1 < len(self.rows):
                 action("wave_fence")
 
     def _by_columns(self, accumulators: list[list[ir.Value]]) -> None:
         """Columns of blocks, part by part; the operands of the next part are on their way meanwhile."""
-        rows = [
-            self._blocks(row) for row in range(self.plan.blocks_m if self.plan.along == "n" else self.plan.blocks_n)
-        ]
-        places = [(block, part) for column in zip(*rows, strict=True) for part in self._parts() for block in column]
+        places = [(block, part) for column in zip(*self.rows, strict=True) for part in self.parts for block in column]
 
         def operands(at: int) -> list[ir.Value]:
             return [self._operand(number, *places[at]) for number in self.distinct] if at < len(places) else []
@@ -123,7 +125,7 @@ class Combine:
         kind = ir.VectorType.get([staging.parts, staging.vector], _element(view))
         return step("stage_load", [view, *self.place], kind, output=output, fill=fill)
 
-    def _fetch(self, number: int, row: int, across: int) -> None:
+    def _fetch(self, number: int, row: int) -> None:
         """Where a fill begins with a row of blocks, take its elements to where lanes need them, and load the next."""
         output, staging = self._scratch(number)
         rows = staging.rows // self.plan.instruction.n
@@ -131,12 +133,14 @@ class Combine:
             return
         view = self.buffer("result", output, _element(self.extras[number]))
         action("stage_fill", self.ahead[number], view, output=output)
-        if row + rows < across:
+        if row + rows < len(self.rows):
             self.ahead[number] = self._load(number, row // rows + 1)
         action("wave_fence")
         kind = ir.VectorType.get([self.elements], _element(self.extras[number]))
-        for block in (one for line in range(row, row + rows) for one in self._blocks(line)):
-            self.seen[number, *block, 0] = step("stage_read", [view], kind, output=output, block=list(block))
+        for block in (one for line in self.rows[row : row + rows] for one in line):
+            self.seen[number, block[0], block[1], 0] = step(
+                "stage_read", [view], kind, output=output, block=list(block)
+            )
         action("wave_fence")
 
     def _share_lines(self) -> None:
@@ -146,22 +150,6 @@ class Combine:
             action("line_write", unit, self.lines[number], extra=number)
         if self.lines:
             action("barrier")
-
-    def _blocks(self, row: int) -> list[tuple[int, int]]:
-        """The blocks (i, j) of a row along the results' direction."""
-        plan = self.plan
-        if plan.along == "n":
-            return [(row, j) for j in range(plan.blocks_n)]
-        return [(i, row) for i in range(plan.blocks_m)]
-
-    def _parts(self) -> list[range]:
-        """The elements of a block that the body is computed for at once, one run of the layout after the other.
-
-        They are independent of each other, which is enough for a SIMD to have something to issue; more at once would
-        need more registers.
-        """
-        size = self.plan.instruction.c_map.contiguous_registers("m")
-        return [range(first, first + size) for first in range(0, self.elements, size)]
 
     def _part(
         self,
@@ -187,12 +175,11 @@ class Combine:
         strides = ir.StridedLayoutAttr(ir.MemRefType(view.type).layout).strides
         at = [position if stride else 0 for position, stride in zip(block, strides, strict=True)]
         first = part.start if strides[1 if self.plan.along == "n" else 0] else 0
-        key = (number, *at, first)
+        key = (number, at[0], at[1], first)
         if key not in self.seen:
             kind = ir.VectorType.get([len(part)], _element(view))
             if number in self.lines:
-                step_of = {"extra": number, "block": at, "first": first}
-                self.seen[key] = step("line_fragment", [self.lines[number]], kind, **step_of)
+                self.seen[key] = step("line_fragment", [self.lines[number]], kind, extra=number, block=at, first=first)
             else:
                 self.seen[key] = step("tile_read", [view, *self.place], kind, block=at, first=first)
         return self.seen[key]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,7 +17,7 @@ from rocfuse.analysis.problem import Problem, canonical
 from rocfuse.analysis.registers import waves_per_simd
 from rocfuse.analysis.search import Candidate, Found, Result
 from rocfuse.analysis.tiling import Limits, Plan, Rejected
-from rocfuse.analysis.unfused import alternatives
+from rocfuse.analysis.unfused import Unfused, alternatives
 from rocfuse.diagnostics import CompileError, UsageError, apart
 from rocfuse.dialect import MULTI_GEMM, PLAN, walk
 from rocfuse.fused_kernel import FusedKernel, read_kernel
@@ -42,7 +42,8 @@ class Decision:
     cost: Cost
     pins: Pins
     objective: Objective
-    by_rows: bool  # whether the rows decided the objective, and no option
+    objective_by: Literal["option", "size", "price"]
+    alone: Candidate | None  # what latency would choose, where throughput was not asked for and costs a launch alone
 
 
 @register
@@ -56,8 +57,9 @@ class PlanKernels(Pass):
     the attribute, that before what a tuning db records for the kernel, and the model chooses the rest.
 
     `objective` is what the model chooses for: `latency`, the time of one launch that has the GPU to itself, or
-    `throughput`, what the kernel takes of a GPU that other work keeps full. `auto` is throughput for products of 1024
-    rows and more, latency below; a remark says what that costs a launch alone. It pins nothing.
+    `throughput`, what the kernel takes of a GPU that other work keeps full. `auto` is throughput for results of at
+    least 1024 rows and columns, as long as a launch alone is at most 2.5 times slower for it, else latency; a remark
+    says what it costs. It pins nothing.
 
         %g:2 = "rocfuse.multi_gemm"() ({…}) {dims = ["m", "n", "k"]}
       →
@@ -104,11 +106,9 @@ class PlanKernels(Pass):
         """Plan every multi_gemm of the module. Raises CompileError with need/have numbers where nothing fits."""
         for op in list(walk(module, MULTI_GEMM)):
             decision = self.decide(read_kernel(op.parent), context)
-            free = not decision.pins.values  # what a pin costs says nothing about fusing or the objective
-            if free and context.on_remark:
-                for find in (against_fusing, slower_alone):
-                    if text := find(decision, context.target):
-                        context.remark(op.location, f"{self.name}: {text}")
+            if context.on_remark:
+                for text in remarks(decision, context.target):
+                    context.remark(op.location, f"{self.name}: {text}")
             with module.context:
                 op.attributes[PLAN] = plan_attribute(decision, context.target)
 
@@ -158,16 +158,14 @@ class PlanKernels(Pass):
     def _try(self, problem: Problem, pins: Pins, target: Target) -> Found:
         """Every candidate with what is pinned, filtered."""
         limits = Limits(self.max_lds_bytes, self.max_registers, self.min_waves_per_simd)
-        return search.search(problem, target, limits, pins.tiling, pins.group_m, self._objective(problem))
-
-    def _objective(self, problem: Problem) -> Objective:
-        return search.objective_of(problem) if self.objective == "auto" else self.objective
+        asked = (problem, target, limits, pins.tiling, pins.group_m)
+        return search.search_by_size(*asked) if self.objective == "auto" else search.search(*asked, self.objective)
 
     def _decision(self, kernel: FusedKernel, problem: Problem, pins: Pins, found: Found) -> Decision:
         assert found.chosen
         chosen = found.chosen
-        objective, by_rows = self._objective(problem), self.objective == "auto"
-        return Decision(kernel.name, problem, found.results, chosen.plan, chosen.cost, pins, objective, by_rows)
+        aim = (found.objective, found.by, found.alone)
+        return Decision(kernel.name, problem, found.results, chosen.plan, chosen.cost, pins, *aim)
 
     def _check_extents(self, kernel: FusedKernel, problem: Problem, target: Target) -> None:
         """Refuse what has no elements, and what the buffer resource of one batch of an array cannot bound."""
@@ -215,29 +213,27 @@ def _closest(results: Sequence[Result]) -> Rejected:
     return min(rejected, key=lambda one: (one.severity, one.excess))
 
 
-def against_fusing(decision: Decision, target: Target) -> str | None:
-    """The prediction that not fusing is better for the objective, with both times; None where it is not."""
-    others = alternatives(decision.problem, target, decision.objective)
-    cycles = decision.cost.predicted(decision.objective)
-    if not others or others[0].cycles >= cycles:
-        return None
-    best, clock = others[0], target.engine_clock_mhz
-    fused, unfused = apart(cycles / clock, best.cycles / clock, 1)
-    times = f"{fused} us fused > {unfused} us unfused"
-    return f"predicted {decision.objective}: {times} ({best.name}); fused all the same"
-
-
-def slower_alone(decision: Decision, target: Target) -> str | None:
-    """What throughput, where nobody asked for it, costs a launch alone on the GPU; None where it is little."""
-    if decision.objective == "latency" or not decision.by_rows:
-        return None
-    first = search.choose(decision.results)
-    if not first or decision.cost.total <= first.cost.total * (1 + search.TOLERANCE):
-        return None
+def remarks(decision: Decision, target: Target) -> Iterator[str]:
+    """What the user may want to decide differently, with the predicted times of both ways."""
     clock = target.engine_clock_mhz
-    have, least = apart(decision.cost.total / clock, first.cost.total / clock, 1)
-    times = f"{have} us > {least} us of {first.tiling.text(decision.problem.gemms)}"
-    return f"chosen for throughput: predicted alone on the GPU {times}; try objective=latency"
+    free = not decision.pins.values  # what a pin costs says nothing about fusing
+    if free and (best := _better_unfused(decision, target, decision.objective)):
+        fused, unfused = apart(decision.cost.predicted(decision.objective) / clock, best.cycles / clock, 1)
+        times = f"{fused} us fused > {unfused} us unfused"
+        yield f"predicted {decision.objective}: {times} ({best.name}); fused all the same"
+    if decision.alone:
+        slow, fast = apart(decision.cost.total / clock, decision.alone.cost.total / clock, 1)
+        most, least = apart(decision.alone.cost.taken / clock, decision.cost.taken / clock, 1)
+        times = f"predicted alone {slow} us > {fast} us of {decision.alone.tiling.text(decision.problem.gemms)}"
+        if free and (best := _better_unfused(decision, target, "latency")):
+            times += f" and {best.cycles / clock:.1f} us unfused"
+        yield f"chosen for throughput, {least} us of a full GPU, not {most}: {times}; try objective=latency"
+
+
+def _better_unfused(decision: Decision, target: Target, objective: Objective) -> Unfused | None:
+    """The best program without fusing, where it is predicted to be better for an objective."""
+    best = next(iter(alternatives(decision.problem, target, objective)), None)
+    return best if best and best.cycles < decision.cost.predicted(objective) else None
 
 
 def plan_attribute(decision: Decision, target: Target) -> ir.DictAttr:

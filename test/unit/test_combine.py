@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from problems import problem
 
-from rocfuse.analysis.combine import LineLoad, OutputTile, Room, plan_combine, registers
+from rocfuse.analysis.combine import _RUN, LineLoad, OutputTile, Room, plan_combine, registers
 from rocfuse.targets import GFX942
 
 ROW, COLUMN, FULL = (2,), (1,), (1, 2)
@@ -145,3 +145,8 @@ def test_an_operand_needs_a_scratch_of_its_width():
     one = _problem(FULL)
     wide = replace(one, extras=tuple(replace(extra, element_type="f32") for extra in one.extras))
     assert _planned(wide, free=256).through == (None,)
+
+
+def test_a_run_is_what_the_layouts_have():
+    """The need counts a run of four; lowering takes what is consecutive in the instruction's registers."""
+    assert {one.c_map.contiguous_registers("m") for one in GFX942.matrix_instructions} == {_RUN}

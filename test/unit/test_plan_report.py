@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import operator
 import re
 import time
 import xml.etree.ElementTree as ElementTree
@@ -16,7 +17,7 @@ from rocfuse.analysis import schedule
 from rocfuse.analysis.cost import Batches, Cost
 from rocfuse.analysis.registers import occupancy, waves_per_simd
 from rocfuse.analysis.schedule import ORDERS, Shape
-from rocfuse.analysis.search import TOLERANCE
+from rocfuse.analysis.search import TOLERANCE, Candidate, search
 from rocfuse.analysis.tiling import Rejected, Tiling
 from rocfuse.analysis.traffic import traffic
 from rocfuse.dialect import MULTI_GEMM, create_context, walk
@@ -183,14 +184,40 @@ def test_what_lost_on_a_full_gpu(change, reason):
     ))  # fmt: skip
     text = "1.3 > 1.2 cycles of a full GPU (+8.3 %): matrix cores busy 31 % < 33 %"
     assert lost_by(tiny, less, GFX942, "throughput") == text
-    shared = replace(BEST, l2=8200, requested_bytes=900, loop=22000, matrix=16000, fill=0.45)
+    memory = replace(BEST, l2=9000)
+    shared = replace(memory, l2=9200, requested_bytes=900, loop=22000, matrix=16000, fill=0.45)
     text = (
-        "8200 cycles of a full GPU, as good as 8000; alone 24000 > 12000 cycles of latency (+100.0 %): grid fills 45 %"
+        "9200 cycles of a full GPU, as good as 9000; alone 24000 > 12000 cycles of latency (+100.0 %): grid fills 45 %"
     )
-    assert lost_by(shared, BEST, GFX942, "throughput").startswith(text)
+    assert lost_by(shared, memory, GFX942, "throughput").startswith(text)
+    busy = replace(memory, at_full=lambda: Batches(6000, 7100, 1000, 1000))
+    text = "9100 cycles of a full GPU, as good as 9000; it takes compute units, not memory"
+    assert lost_by(busy, memory, GFX942, "throughput") == text
     many = replace(BEST, loop=50000, requested_bytes=2000)
     text = "asks for 2000 > 1000 B in as good as the same 8000 cycles of a full GPU"
     assert lost_by(many, BEST, GFX942, "throughput") == text
+
+
+NUMBERS = re.compile(r"([0-9.]+)(?: %| B)? (>=|>|<) ([0-9.]+)")
+
+
+@pytest.mark.parametrize("objective", ["latency", "throughput"])
+@pytest.mark.parametrize(("m", "n", "k"), [(1, 2560, 640), (77, 11008, 4096), (1025, 1280, 320), (1024, 1288, 1280)])
+def test_what_a_reason_compares_is_so(m, n, k, objective):
+    """Memory bounds the first two, compute units the others; 1025 rows have tiles that are nearly empty."""
+    found = search(gemms(m, n, k, layout="nk"), GFX942, objective=objective)
+    reasons = [
+        lost_by(one.cost, found.chosen.cost, GFX942, objective)
+        for one in found.results
+        if isinstance(one, Candidate) and one is not found.chosen
+    ]
+    assert len(reasons) > 20
+    holds = {">": operator.gt, ">=": operator.ge, "<": operator.lt}
+    for reason in reasons:
+        compared = NUMBERS.findall(reason)
+        assert compared or "as good as" in reason, reason
+        assert all(holds[sign](float(one), float(other)) for one, sign, other in compared), reason
+        assert "+-" not in reason
 
 
 @pytest.mark.parametrize("objective", ["latency", "throughput"])
