@@ -72,11 +72,11 @@ def _cost_lines(cost: Report, unfused: Sequence[Report], objective: str) -> Iter
         parts = ", ".join(f"{name} {step[f'{name}_cycles']}" for name in ("matrix", "issue", "lds", "fill"))
         held = f"the CU, with {_count(cost['resident'], 'workgroup')}"
         yield f"a K tile   {of}{parts} cycles of {held}; {_count(step['tiles'], 'tile')}"
-    alone = objective == "latency"
-    rows = [["fused", 1, cost["microseconds" if alone else "full_gpu_microseconds"], cost["bytes"]]]
-    rows += [[one["name"], one["kernels"], one["microseconds"], one["bytes"]] for one in unfused]
+    others = [(one["name"], one["kernels"], one) for one in unfused]
+    unit, time = ("us", "microseconds") if objective == "latency" else ("us of a full GPU", "full_gpu_microseconds")
+    rows = [[name, count, one[time], one["bytes"]] for name, count, one in (("fused", 1, cost), *others)]
     yield ""
-    yield from _table(["program", "kernels", "us" if alone else "us of a full GPU", "bytes"], rows)
+    yield from _table(["program", "kernels", unit, "bytes"], rows)
 
 
 def _lds_lines(lds: Report) -> Iterator[str]:

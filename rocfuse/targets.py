@@ -68,6 +68,7 @@ class Target:
     vgprs_per_wave: int  # those of them that every instruction reads; values get into the others by copies
     register_granule: int
     buffer_extent_bytes: int  # most that one buffer resource can bound
+    launch_threads: int  # most of one dispatch, over all workgroups
     engine_clock_mhz: int
     issue_cycles: int  # that a SIMD takes to issue one instruction of a wave
     lds_bytes_per_cycle_per_cu: int
@@ -151,6 +152,7 @@ GFX942 = Target(
     vgprs_per_wave=256,  # [CDNA3]
     register_granule=8,  # [AMDGPU]
     buffer_extent_bytes=2**32 - 1,  # [CDNA3] num_records is 32 bits
+    launch_threads=2**32 - 1,  # [HSA] grid_size_x of a dispatch packet is 32 bits and counts work-items
     engine_clock_mhz=2100,  # MI300X data sheet, peak
     issue_cycles=4,  # [CDNA3] 16 lanes a cycle, 64 lanes a wave
     lds_bytes_per_cycle_per_cu=128,  # [CDNA3] 32 banks of 4 bytes

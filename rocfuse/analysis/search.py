@@ -2,7 +2,7 @@
 
 The search has three levels: every geometry (tile-m, tile-n, waves, instruction) with the usual tile-k, schedule, stages
 and loop form; other tile-k of the best geometries; every schedule, number of stages and loop form of the best of both.
-A pin replaces a field of every candidate.
+Where nothing fits, everything of one stage is tried. A pin replaces a field of every candidate.
 """
 
 from __future__ import annotations
@@ -88,10 +88,13 @@ def search(
 
     attempt(geometries(problem, target))
     # what did not fit may with a shorter tile, or with loops in sequence: they need less LDS
-    over = sorted((one for one in tried.values() if isinstance(one, Rejected) and one.excess), key=lambda r: r.excess)
+    over = sorted((one for one in tried.values() if isinstance(one, Rejected) and one.over), key=lambda one: one.over)
     close = [one.tiling for one in over]
     attempt(changed(one, tile_k=k) for one in best(_OTHER_K) + close[:_OTHER_K] for k in _TILE_K[1:])
     attempt(one for geometry in best(_EXPANDED) + close[:_EXPANDED] for one in variants(geometry, problem))
+    if not best(1):  # time does not matter then: all that may need less
+        every = (changed(one, tile_k=k) for one in geometries(problem, target) for k in _TILE_K)
+        attempt(one for geometry in every for one in variants(geometry, problem) if one.stages == 1)
     return Found(tuple(tried.values()), choose(tried.values(), objective), objective)
 
 

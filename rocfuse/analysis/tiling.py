@@ -98,14 +98,17 @@ class Rejected:
 
     tiling: Tiling
     reason: str
-    excess: int = 0  # need - have, where the reason is a number
+    over: float = 0.0  # need / have - 1, where a budget is exceeded
+    faults: int = 0  # of the shape, where it is impossible
     table: tuple[str, ...] = ()
-    by_caller: bool = False  # exceeds a ceiling of the caller's, not of the target
+    option: str = ""  # of the caller, whose ceiling it is
 
     @property
-    def severity(self) -> int:
-        """0 where only the caller's ceiling is exceeded, 1 where the target's is, 2 where the shape is impossible."""
-        return 0 if self.by_caller else 1 if self.excess else 2
+    def distance(self) -> tuple[int, float]:
+        """How far it is from fitting: the caller's ceiling is closer than the target's, and that than another shape."""
+        if self.over:
+            return (0 if self.option else 1), self.over
+        return 2, self.faults
 
 
 @record
@@ -121,12 +124,12 @@ def check(problem: Problem, tiling: Tiling, target: Target, limits: Limits | Non
     """Account for one tiling, or say what rules it out. `problem` is canonical."""
     limits = limits or Limits()
     row = target.matrix_instruction(tiling.matrix_op)
-    for reason in _shape_reasons(problem, tiling, row, target):
-        return Rejected(tiling, reason)
+    if reasons := list(_shape_reasons(problem, tiling, row, target)):
+        return Rejected(tiling, reasons[0], faults=len(reasons))
     operands, names = problem.operands, problem.operand_names
     dealing = _dealing(problem, tiling.tile, tiling.waves, tiling.loop_form, target.wave_lanes)
     if isinstance(dealing, str):
-        return Rejected(tiling, dealing)
+        return Rejected(tiling, dealing, faults=1)
     copies = _brought_in(problem, tiling, dealing)
     registers = _registers(problem, tiling, row, copies, target)
     fill = _fill(problem, tiling, registers, copies)
@@ -172,26 +175,31 @@ def _budget_reasons(
     tiling: Tiling, lds: LdsAccount, registers: int, target: Target, limits: Limits
 ) -> Iterator[Rejected]:
     """Budgets that a tiling of legal shape exceeds."""
-    for most, owner in (
-        (target.lds_bytes_per_workgroup, f"on {target.name}"),
-        (limits.lds_bytes, "(max-lds-bytes)"),
+    most = target.lds_bytes_per_workgroup
+    for have, owner, option in (
+        (most, f"on {target.name}", "max-lds-bytes" if most == limits.lds_bytes else ""),
+        (limits.lds_bytes, "(max-lds-bytes)", "max-lds-bytes"),
     ):
-        if most is not None and lds.bytes > most:
-            text = f"lds {lds.bytes} B > {most} B {owner}"
-            yield Rejected(tiling, text, lds.bytes - most, lds.table(), most == limits.lds_bytes)
-    for have, owner in (
-        (most_registers(target, tiling.waves), f"for {tiling.waves} waves a workgroup"),
-        (limits.registers, "(max-registers)"),
+        if have is not None and lds.bytes > have:
+            text = f"lds {lds.bytes} B > {have} B {owner}"
+            yield Rejected(tiling, text, _over(lds.bytes, have), table=lds.table(), option=option)
+    most = most_registers(target, tiling.waves)
+    for have, owner, option in (
+        (most, f"for {tiling.waves} waves a workgroup", "max-registers" if most == limits.registers else ""),
+        (limits.registers, "(max-registers)", "max-registers"),
     ):
         if have is not None and registers > have:
-            text = f"registers {registers} > {have} {owner}"
-            yield Rejected(tiling, text, registers - have, by_caller=have == limits.registers)
+            yield Rejected(tiling, f"registers {registers} > {have} {owner}", _over(registers, have), option=option)
     wanted = limits.waves_per_simd
     if wanted is not None:
         waves = waves_per_simd(target, registers, lds.allocated_bytes, tiling.waves)
         if waves < wanted:
             text = f"need {wanted} waves a SIMD, have {waves} (min-waves-per-simd)"
-            yield Rejected(tiling, text, wanted - waves, by_caller=True)
+            yield Rejected(tiling, text, _over(wanted, waves), option="min-waves-per-simd")
+
+
+def _over(need: int, have: int) -> float:
+    return need / max(have, 1) - 1
 
 
 def account_of(problem: Problem, tiling: Tiling, target: Target) -> LdsAccount:
@@ -269,6 +277,8 @@ def _shape_reasons(problem: Problem, tiling: Tiling, row: MatrixInstruction, tar
     for name, value in (("tile-m", tiling.tile_m), ("tile-n", tiling.tile_n), ("tile-k", tiling.tile_k)):
         if value < 1 or value & (value - 1):
             yield f"{name}: need a power of two, have {value}"
+    if min(tiling.tile) < 1:
+        return
     if not 1 <= tiling.stages <= MOST_STAGES:
         yield f"stages: need 1 to {MOST_STAGES}, have {tiling.stages}"
     k_sizes = tuple(dict.fromkeys(problem.k_sizes))
@@ -282,6 +292,9 @@ def _shape_reasons(problem: Problem, tiling: Tiling, row: MatrixInstruction, tar
         yield f"stages {tiling.stages} > 1: the plain schedule has one stage"
     if tiling.waves > target.max_workgroup_waves:
         yield f"waves {tiling.waves} > {target.max_workgroup_waves} in a workgroup"
+    threads = workgroups(problem, tiling) * tiling.waves * target.wave_lanes
+    if threads > target.launch_threads:
+        yield f"threads {threads} > {target.launch_threads} of one launch"
     # the product is computed transposed, so the instruction's n runs along our m; all rows of the table are square
     for name, tile, waves, unit in (
         ("tile-m", tiling.tile_m, tiling.waves_m, row.m),

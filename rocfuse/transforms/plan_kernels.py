@@ -179,9 +179,9 @@ class PlanKernels(Pass):
             need = elements * operands.ELEMENT_BYTES[access.element_type]
             if need > target.buffer_extent_bytes:
                 name = kernel.arrays[access.array].name
-                text = (
-                    f"{name}: extent {need} B > {target.buffer_extent_bytes} B of one buffer resource; split the batch"
-                )
+                longest = max(inner, key=lambda d: (problem.sizes[d] - 1) * access.strides[d])
+                have = f"{target.buffer_extent_bytes} B of one buffer resource"
+                text = f"{name}: extent {need} B > {have}; split the product along {problem.roles[longest]}"
                 raise CompileError(f"{self.name}: {text}", str(kernel.gemm.op.location))
 
     def _nothing_fits(self, found: Found, problem: Problem, pins: Pins, target: Target, location: str) -> CompileError:
@@ -199,8 +199,11 @@ class PlanKernels(Pass):
             texts = (f"{field.replace('_', '-')}={value}" for field, value in changes.items())
             advice = f"try {' '.join(texts)} ({nearest.text(problem.gemms)})"
         else:
-            closest = _closest([*found.results, *free.results])  # the smallest need of all, not only of what is pinned
-            advice = "no tiling fits; " + ("raise the limit" if closest.by_caller else "split the products")
+            ceiling = {"": "split the products or their batch", "min-waves-per-simd": "lower min-waves-per-simd"}
+            advice = f"no tiling fits; {ceiling.get(closest.option, f'raise {closest.option}')}"
+            least = _closest(free.results)
+            if least.distance < closest.distance:
+                advice += f"; the least without pins is {least.tiling.text(problem.gemms)}: {least.reason}"
         text = f"{self.name}: {closest.tiling.text(problem.gemms)}: {closest.reason}; {advice}"
         named = [source.name for source in pins.sources if source.values]
         # where all pins are options, they are in the command already
@@ -210,7 +213,7 @@ class PlanKernels(Pass):
 
 def _closest(results: Sequence[Result]) -> Rejected:
     rejected = [one for one in results if isinstance(one, Rejected)]
-    return min(rejected, key=lambda one: (one.severity, one.excess))
+    return min(rejected, key=lambda one: one.distance)
 
 
 def remarks(decision: Decision, target: Target) -> Iterator[str]:

@@ -5,7 +5,7 @@
 #b = affine_map<(d0, d1, d2) -> (d1, d2)>
 #id = affine_map<(d0, d1) -> (d0, d1)>
 func.func @one_batch(%x: tensor<65536x32768xf16>, %w: tensor<16x32768xf16>) -> tensor<65536x16xf32> {
-  // expected-error @below {{rocfuse-plan-kernels: arg0: extent 4294967296 B > 4294967295 B of one buffer resource; split the batch}}
+  // expected-error @below {{rocfuse-plan-kernels: arg0: extent 4294967296 B > 4294967295 B of one buffer resource; split the product along m}}
   %g = "rocfuse.multi_gemm"() ({
     %p = "rocfuse.gemm"(%x, %w) {indexing_maps = [#a, #b]} : (tensor<65536x32768xf16>, tensor<16x32768xf16>) -> tensor<65536x16xf32>
     vector.yield %p : tensor<65536x16xf32>

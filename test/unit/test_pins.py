@@ -1,5 +1,7 @@
 """What is pinned of a plan, and by what: precedence, bad attributes, and refusals that name every source."""
 
+import re
+
 import pytest
 from fusing import FUSE
 from mlir import ir
@@ -171,8 +173,30 @@ def test_a_ceiling_that_nothing_fits_under_is_named_with_the_smallest_need(modul
     free = _smallest_need(module, **ceiling)
     with pytest.raises(CompileError) as error:
         decide(module, line, **ceiling)
-    assert text.format(need=free) in error.value.message
-    assert error.value.message.endswith("; no tiling fits; raise the limit")
+    (option,) = (one.replace("_", "-") for one in ceiling)
+    message = error.value.message
+    assert text.format(need=free) in message
+    assert f"; no tiling fits; {'lower' if option.startswith('min') else 'raise'} {option}" in message
+    assert message.count(f"({option})") == (2 if line and "without pins" in message else 1)
+
+
+@pytest.mark.parametrize("pins", [{}, {"tile_m": 256}, {"tile_m": 16, "tile_n": 16}])
+@pytest.mark.parametrize("ceiling", ["max_lds_bytes", "max_registers"])
+def test_the_need_that_is_named_is_enough_and_not_more(module, ceiling, pins):
+    with pytest.raises(CompileError) as error:
+        decide(module, **pins, **{ceiling: 20})
+    need = int(re.search(r"(?:lds|registers) (\d+)", error.value.message)[1])
+    assert decide(module, **pins, **{ceiling: need})[0].chosen
+    with pytest.raises(CompileError):
+        decide(module, **pins, **{ceiling: need - 1})
+
+
+def test_of_shapes_that_are_impossible_the_nearest_is_named(module):
+    """tile-k=16 is enough for one instruction, tile-m=16 for the other."""
+    with pytest.raises(CompileError) as error:
+        decide(module, tile_m=16, tile_n=16, tile_k=16)
+    reason = "16x(16+16)x16: tile-k: need a multiple of the k slice 32 (16x16x16), have 16; try tile-k=32"
+    assert reason in error.value.message
 
 
 def _smallest_need(module, **ceiling):

@@ -62,9 +62,9 @@ def test_a_rejection_says_why_with_its_numbers(tiling, reason):
     assert found.reason == reason
 
 
-def test_an_lds_rejection_has_the_table_of_buffers_and_the_excess():
+def test_an_lds_rejection_has_the_table_of_buffers_and_how_far_it_is_over():
     found = tilings.check(LARGE, Tiling(256, 256, 64, 4, 2, "32x32x8"), GFX942)
-    assert found.excess == 98304 - 65536
+    assert found.over == pytest.approx(98304 / 65536 - 1)
     assert found.table == (
         "A stage 0: 32768 B at 0 (loop)",
         "B0 stage 0: 32768 B at 32768 (loop)",
@@ -109,9 +109,18 @@ def test_cycles_count_the_tiles_of_each_k():
 def test_too_many_registers_are_rejected_with_need_and_have():
     found = tilings.check(LARGE, Tiling(128, 128, 32, 1, 1, "32x32x8"), GFX942)
     assert isinstance(found, Rejected)
-    need = found.excess + 256
+    need = round(256 * (1 + found.over))
     assert found.reason == f"registers {need} > 256 for 1 waves a workgroup"
     assert need > 2 * 128 * 128 // 64
+
+
+def test_a_launch_has_no_more_threads_than_a_dispatch_counts():
+    tiling = Tiling(64, 64, 32, 2, 2, "32x32x8")
+    most = GFX942.launch_threads // 256
+    for batch, fits in ((most, True), (most + 1, False)):
+        found = tilings.check(gemms(64, 64, 64, batch=batch), tiling, GFX942)
+        assert isinstance(found, Plan) == fits
+    assert found.reason == f"threads {256 * (most + 1)} > 4294967295 of one launch"
 
 
 @pytest.mark.parametrize("element_type", ["f32"])
