@@ -101,14 +101,12 @@ def through_expand(access: Access, groups: Sequence[Sequence[int]], shape: Seque
 
 def through_collapse(access: Access, groups: Sequence[Sequence[int]], shape: Sequence[int]) -> Access | None:
     """The access of the source (of `shape`) of a collapse_shape, if it only drops unit dims."""
-    result: dict[int, Index] = {}
+    result = dict.fromkeys(range(len(shape)), Index(None, 0))
     for position, group in enumerate(groups):
         wide = [dim for dim in group if shape[dim] != 1]
         if len(wide) > 1:
             return None
-        kept = wide[0] if wide else group[0]
-        for dim in group:
-            result[dim] = access[position] if dim == kept else Index(None, 0)
+        result[wide[0] if wide else group[0]] = access[position]
     return tuple(result[dim] for dim in range(len(shape)))
 
 

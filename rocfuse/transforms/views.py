@@ -11,6 +11,7 @@ from rocfuse.analysis import views as memory
 from rocfuse.analysis.slices import (
     Access,
     Index,
+    dims_of,
     loops_of_result,
     through_map,
 )
@@ -99,9 +100,10 @@ def trace_operand(value: ir.Value, access: Access, reader: ir.Operation) -> View
             value, access = op.operands[0], numbers.source_access(access)
             continue
         source = reshape_source_access(op, access) if op.name in RESHAPES else None
-        if source is not None:
+        if source is not None and len(dims_of(source)) == len(dims_of(access)):
             value, access = op.operands[0], source
             continue
+        # what merges dims, or is a loop's only (unit) dim, stays: it is a view of memory as well
         if op.name in RESHAPES and memory_view(value) is not None:
             break
         if op.name == "arith.constant":
