@@ -57,7 +57,7 @@ install: $(STAMP)
 $(STAMP): pyproject.toml
 	@$(or $(PYTHON),false) -c '$(SUPPORTED)' 2>/dev/null || { \
 		echo "error: rocfuse needs Python 3.11, 3.12 or 3.13; name one with: make PYTHON=/path/to/python3.12" >&2; exit 1; }
-	@echo "== installing into $(VENV) with $(PYTHON): about 1.2 GB"
+	@echo "== installing into $(VENV) with $(PYTHON): about 1.8 GB"
 	@$(PYTHON) -m venv $(VENV) || { \
 		echo "error: this Python cannot make a virtual environment (on Debian: the package python3-venv)" >&2; exit 1; }
 	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar on -e '.[dev]'

@@ -22,6 +22,8 @@ _ROTATED_COPIES = 1.25
 _OVERLAP = 0.25
 # loads, and writes, that share an address
 _ACCESSES_AN_ADDRESS = 2
+# loads of one element, for one register more: pairs are packed into others, and masked where K ends
+_SINGLES_A_REGISTER = 4
 
 
 def loop_need(
@@ -56,5 +58,6 @@ def loop_need(
     if not pipelined:  # a tile is in LDS before its fragments are read
         moved = max(moved - fragments, 0) + _OVERLAP * min(moved, fragments)
     accesses = sum(one.parts * (one.loads + one.unit_rows) for one in copies)
-    addresses = -(-accesses // _ACCESSES_AN_ADDRESS)
+    singles = sum(one.parts * one.loads for one in copies if one.vector == 1)
+    addresses = -(-accesses // _ACCESSES_AN_ADDRESS) + singles // _SINGLES_A_REGISTER
     return RegisterNeed(accumulators, fragments, math.ceil(moved), addresses, with_addresses(combine))
