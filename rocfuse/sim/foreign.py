@@ -63,7 +63,10 @@ def _argument(index: int, entry: dict[str, Any], value: str | np.ndarray) -> dic
     base = {"index": index}
     if isinstance(value, np.ndarray):
         if not pointer:
-            raise UsageError(f"argument {index} is a value of {entry['.size']} bytes, not a pointer: give a number")
+            raise UsageError(f"argument {index} is a value of {entry['.size']} B, not a pointer: give a number")
+        if value.dtype not in _NAMES:
+            known = ", ".join(str(kind) for kind in _NAMES)
+            raise UsageError(f"argument {index}: need an array of one of {known}, have {value.dtype}")
         return base | {"name": f"arg{index}", "kind": "in", "dtype": _NAMES[value.dtype], "shape": list(value.shape)}
     if value.startswith("out:"):
         match = re.fullmatch(r"out:(\w+):(\d+(?:x\d+)*)", value)
@@ -76,5 +79,8 @@ def _argument(index: int, entry: dict[str, Any], value: str | np.ndarray) -> dic
     if pointer:
         raise UsageError(f"argument {index} is a pointer: give a .npy file, out:TYPE:SHAPE or null")
     kinds = _INTEGERS if re.fullmatch(r"-?\d+", value) else _FLOATS
+    if entry[".size"] not in kinds:
+        sizes = " or ".join(map(str, kinds))
+        raise UsageError(f"argument {index}: need a value of {sizes} B for '{value}', have {entry['.size']} B")
     number = int(value) if kinds is _INTEGERS else float(value)
     return base | {"name": f"arg{index}", "kind": "scalar", "dtype": kinds[entry[".size"]], "value": number}

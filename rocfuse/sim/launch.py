@@ -44,6 +44,8 @@ _SCALAR_FORMS = {
     "f64": "<d",
     "f16": "<e",
 }
+MAX_THREADS = 1024  # of a workgroup
+MAX_GRID_THREADS = 2**32 - 1  # of a dimension of the grid, a field of the dispatch packet
 POISON = 0xA5  # fills what nobody has written yet
 
 
@@ -177,8 +179,7 @@ def build_launch(
     grid_x, grid_y, grid_z = (int(resolve(value, inputs)) for value in contract["grid"])
     block_x, block_y, block_z = (int(value) for value in contract["block"])
     grid, block = (grid_x, grid_y, grid_z), (block_x, block_y, block_z)
-    if math.prod(block) > 1024:
-        raise UsageError(f"kernel {kernel.name}: a workgroup of {math.prod(block)} threads, at most 1024")
+    _check_sizes(kernel.name, grid, block)
     explicit = [entry for entry in kernel.metadata.get(".args", []) if not entry[".value_kind"].startswith("hidden_")]
     arguments = sorted(contract["args"], key=lambda argument: argument["index"])
     if len(explicit) != len(arguments):
@@ -188,9 +189,8 @@ def build_launch(
     segment = bytearray(max(kernel.descriptor.kernarg_bytes, kernel.metadata.get(".kernarg_segment_size", 0)))
     for entry, argument in zip(explicit, arguments, strict=True):
         if argument["kind"] == "scalar":
-            value = resolve(argument["value"], inputs)
-            form = _SCALAR_FORMS[argument["dtype"]]
-            struct.pack_into(form, segment, entry[".offset"], value)
+            data = _scalar_bytes(argument, resolve(argument["value"], inputs))
+            segment[entry[".offset"] : entry[".offset"] + len(data)] = data
         else:
             struct.pack_into(
                 "<Q", segment, entry[".offset"], memory.memory.regions[memory.index[argument["name"]]].address
@@ -203,6 +203,26 @@ def build_launch(
     header = struct.pack("<HHHHHHIII", 0, 3, *block, 0, *(g * b for g, b in zip(grid, block, strict=True)))
     memory.memory.bytes_of(packet)[: len(header)] = np.frombuffer(header, np.uint8)
     return Launch(contract, kernel, grid, block, bytes(segment), home.address, packet.address)
+
+
+def _check_sizes(name: str, grid: Sequence[int], block: Sequence[int]) -> None:
+    """A launch must fit the dispatch packet: a workgroup of 1024 threads, 32 bits of threads in a dimension."""
+    if math.prod(block) > MAX_THREADS:
+        have = f"{'x'.join(map(str, block))} = {math.prod(block)}"
+        raise UsageError(f"kernel {name}: block: need at most {MAX_THREADS} threads, have {have}")
+    for axis, groups, threads in zip("xyz", grid, block, strict=True):
+        if groups * threads > MAX_GRID_THREADS:
+            have = f"{groups} x {threads} = {groups * threads}"
+            raise UsageError(
+                f"kernel {name}: grid {axis}: need at most {MAX_GRID_THREADS} threads (32 bits), have {have}"
+            )
+
+
+def _scalar_bytes(argument: Mapping[str, Any], value: Any) -> bytes:
+    try:
+        return struct.pack(_SCALAR_FORMS[argument["dtype"]], value)
+    except (struct.error, OverflowError):
+        raise UsageError(f"{argument['name']}: need a number that fits {argument['dtype']}, have {value}") from None
 
 
 def _fill_hidden(kernel: Kernel, segment: bytearray, grid: Sequence[int], block: Sequence[int]) -> None:

@@ -79,15 +79,36 @@ def test_a_report_that_cannot_be_printed_is_exit_1(kernel):
     assert (done.returncode, done.stderr) == (1, "error: cannot write to stdout: No space left on device\n")
 
 
-def test_a_code_object_without_a_contract(tmp_path, capsys):
-    x = np.arange(1000, dtype=np.float32)
-    np.save(tmp_path / "x.npy", x)
-    (tmp_path / "add.hsaco").write_bytes((TRITON / "masked_add.hsaco").read_bytes())
-    arguments = [str(tmp_path / "add.hsaco"), "--kernel", "masked_add", "--grid", "4,1,1", "--block", "128,1,1"]
-    for argument in (f"{tmp_path}/x.npy", f"{tmp_path}/x.npy", "out:f32:1000", "1000", "null", "null"):
+def _foreign(folder, grid="4,1,1", block="128,1,1", size="1000", dtype=np.float32):
+    np.save(folder / "x.npy", np.arange(1000, dtype=dtype))
+    arguments = [str(TRITON / "masked_add.hsaco"), "--kernel", "masked_add", "--grid", grid, "--block", block]
+    for argument in (f"{folder}/x.npy", f"{folder}/x.npy", "out:f32:1000", size, "null", "null"):
         arguments += ["--arg", argument]
-    assert main([*arguments, "--out", str(tmp_path / "y.npy")]) == 0, capsys.readouterr()
-    assert (np.load(tmp_path / "y.npy") == 2 * x).all()
+    return arguments
+
+
+def test_a_code_object_without_a_contract(tmp_path, capsys):
+    assert main([*_foreign(tmp_path), "--out", str(tmp_path / "y.npy")]) == 0, capsys.readouterr()
+    assert (np.load(tmp_path / "y.npy") == 2 * np.load(tmp_path / "x.npy")).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (
+            {"grid": "99999999999", "block": "256"},
+            "grid x: need at most 4294967295 threads (32 bits), have 99999999999 x 256 = 25599999999744",
+        ),
+        ({"grid": "1,1,33554432"}, "grid z: need at most 4294967295"),
+        ({"block": "99999999999"}, "block: need at most 1024 threads, have 99999999999x1x1"),
+        ({"size": "99999999999"}, "arg3: need a number that fits i32, have 99999999999"),
+        ({"size": "1e99"}, "arg3: need a number that fits f32, have 1e+99"),
+        ({"dtype": np.complex64}, "argument 0: need an array of one of"),
+    ],
+)
+def test_a_launch_that_does_not_fit_is_one_line(tmp_path, capsys, change, words):
+    change = {"block": "1,1,128"} | change
+    _usage(capsys, _foreign(tmp_path, **change), words)
 
 
 def _usage(capsys, arguments, *words):
