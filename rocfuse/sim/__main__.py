@@ -15,6 +15,7 @@ import numpy as np
 from rocfuse.diagnostics import CompileError, RocfuseError, UsageError
 from rocfuse.files import check_writable, open_closed_streams, write_all_atomically, write_stdout
 from rocfuse.sim import SimulationResult, foreign, simulate
+from rocfuse.sim.contract import read_contract
 from rocfuse.sim.report import Message, check_files, check_program, npy_bytes, table
 
 
@@ -91,15 +92,7 @@ def _contract(arguments: argparse.Namespace, hsaco: bytes) -> tuple[dict[str, An
         path = arguments.hsaco.with_suffix(".json")
         if not path.exists():
             raise UsageError(f"{path} does not exist: without a contract, --kernel, --grid and --block are needed")
-        try:
-            contract = json.loads(_read(path))
-        except ValueError as error:
-            raise UsageError(f"{path} is not JSON ({error})") from None
-        if not isinstance(contract, dict) or not {"version", "kernels", "inputs", "outputs"} <= set(contract):
-            raise UsageError(f"{path} is not a contract")
-        if contract["version"] != 1:
-            raise UsageError(f"{path}: contract version {contract['version']}, this is for version 1")
-        return contract, [_load(path) for path in arguments.arg]
+        return read_contract(_read(path), path), [_load(one) for one in arguments.arg]
     if not arguments.grid or not arguments.block:
         raise UsageError("--kernel needs --grid and --block")
     from rocfuse.codegen.elf import read_kernels

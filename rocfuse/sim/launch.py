@@ -34,7 +34,7 @@ DTYPES: dict[str, Any] = {
     "u16": np.uint16,
     "u32": np.uint32,
 }
-_SCALAR_FORMS = {
+SCALAR_FORMS = {
     "i8": "<b",
     "i16": "<h",
     "i32": "<i",
@@ -103,8 +103,14 @@ def resolve(value: Any, inputs: Mapping[str, np.ndarray]) -> Any:
     if isinstance(value, Mapping):
         if "ceildiv" in value:
             top, bottom = (resolve(part, inputs) for part in value["ceildiv"])
+            if bottom == 0:
+                raise UsageError(f"ceildiv of {top}: need a divisor from 1 on, have 0")
             return -(-top // bottom)
-        return inputs[value["input"]].shape[value["dim"]]
+        name, dim = value["input"], value["dim"]
+        if name not in inputs or dim >= inputs[name].ndim:
+            have = ", ".join(f"{one} of rank {array.ndim}" for one, array in inputs.items())
+            raise UsageError(f"need dimension {dim} of input {name}, have {have}")
+        return inputs[name].shape[dim]
     return value
 
 
@@ -220,7 +226,7 @@ def _check_sizes(name: str, grid: Sequence[int], block: Sequence[int]) -> None:
 
 def _scalar_bytes(argument: Mapping[str, Any], value: Any) -> bytes:
     try:
-        return struct.pack(_SCALAR_FORMS[argument["dtype"]], value)
+        return struct.pack(SCALAR_FORMS[argument["dtype"]], value)
     except (struct.error, OverflowError):
         raise UsageError(f"{argument['name']}: need a number that fits {argument['dtype']}, have {value}") from None
 

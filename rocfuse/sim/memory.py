@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rocfuse.diagnostics import UsageError
 from rocfuse.sim.kernels_memory import REGION_SHIFT
 
 
@@ -22,6 +23,13 @@ class Region:
     written_at: int  # in the map of written bytes; -1: not writable
 
 
+def _shared(size: int, dtype: type[np.generic]) -> np.ndarray:
+    try:
+        return np.frombuffer(mmap.mmap(-1, max(size, 4)), dtype)
+    except OSError as error:
+        raise UsageError(f"cannot get {size} B of memory for the arguments: {error.strerror}") from None
+
+
 class GlobalMemory:
     """Regions in shared memory, so that forked processes write the same bytes."""
 
@@ -29,14 +37,16 @@ class GlobalMemory:
         self.regions: list[Region] = []
         offset = written = 0
         for at, (name, size, writable) in enumerate(sizes):
+            if size > 1 << REGION_SHIFT:
+                raise UsageError(f"{name}: need at most {1 << REGION_SHIFT} B, have {size} B")
             self.regions.append(
                 Region(name, size, writable, offset, (at + 1) << REGION_SHIFT, written if writable else -1)
             )
             offset += -(-size // 64) * 64 + 64
             written += -(-size // 16) * 16 if writable else 0
-        self.arena = np.frombuffer(mmap.mmap(-1, max(offset, 1)), np.uint8)
-        self.written = np.frombuffer(mmap.mmap(-1, max(written, 1)), np.uint8)
-        self.writers = np.frombuffer(mmap.mmap(-1, 2 * max(written, 2)), np.uint32)  # one for every two bytes
+        self.arena = _shared(offset, np.uint8)
+        self.written = _shared(written, np.uint8)
+        self.writers = _shared(2 * written, np.uint32)  # one for every two bytes
         self.base = np.array([(r.address, r.size, r.offset) for r in self.regions], np.int64).reshape(-1, 3)
         self.written_at = np.array([r.written_at for r in self.regions], np.int64)
 

@@ -1,5 +1,6 @@
 """python -m rocfuse.sim: results, exit codes, and one clear line for what is wrong."""
 
+import functools
 import json
 import subprocess
 import sys
@@ -79,10 +80,10 @@ def test_a_report_that_cannot_be_printed_is_exit_1(kernel):
     assert (done.returncode, done.stderr) == (1, "error: cannot write to stdout: No space left on device\n")
 
 
-def _foreign(folder, grid="4,1,1", block="128,1,1", size="1000", dtype=np.float32):
+def _foreign(folder, grid="4,1,1", block="128,1,1", size="1000", dtype=np.float32, result="out:f32:1000"):
     np.save(folder / "x.npy", np.arange(1000, dtype=dtype))
     arguments = [str(TRITON / "masked_add.hsaco"), "--kernel", "masked_add", "--grid", grid, "--block", block]
-    for argument in (f"{folder}/x.npy", f"{folder}/x.npy", "out:f32:1000", size, "null", "null"):
+    for argument in (f"{folder}/x.npy", f"{folder}/x.npy", result, size, "null", "null"):
         arguments += ["--arg", argument]
     return arguments
 
@@ -103,6 +104,7 @@ def test_a_code_object_without_a_contract(tmp_path, capsys):
         ({"block": "99999999999"}, "block: need at most 1024 threads, have 99999999999x1x1"),
         ({"size": "99999999999"}, "arg3: need a number that fits i32, have 99999999999"),
         ({"size": "1e99"}, "arg3: need a number that fits f32, have 1e+99"),
+        ({"result": "out:f32:99999999999"}, "out2: need at most 68719476736 B, have 399999999996 B"),
         ({"dtype": np.complex64}, "argument 0: need an array of one of"),
     ],
 )
@@ -145,8 +147,78 @@ def test_a_contract_that_does_not_fit_is_one_line(kernel, tmp_path, capsys):
     (tmp_path / "k.json").write_text("{")
     _usage(capsys, arguments, "is not JSON")
     (tmp_path / "k.json").write_text("{}")
-    _usage(capsys, arguments, "is not a contract")
+    _usage(capsys, arguments, "k.json: version: need this field, have none")
+    (tmp_path / "k.json").write_text("[1]")
+    _usage(capsys, arguments, "k.json: need an object, have [1]")
     contract = json.loads((kernel / "k.json").read_text())
     contract["kernels"][0]["name"] = "other"
     (tmp_path / "k.json").write_text(json.dumps(contract))
     _usage(capsys, arguments, "no kernel other")
+
+
+# what may be missing, and what nobody reads: the latter may be anything
+OPTIONAL = "target lds_padding_bytes lds_allocated_bytes registers lds_buffers"
+UNREAD = (
+    "strides alignment stage vgprs agprs sgprs spills scratch_bytes waves_per_simd gemms m n k batch tile waves "
+    "matrix_op stages perf_config copied_together lds_buffers[].name"
+)
+
+
+def _places(value, path=()):
+    """The path of every field and list item of a contract, but for the items of what is not read."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, one in items:
+        yield (*path, key)
+        if key not in UNREAD.split():
+            yield from _places(one, (*path, key))
+
+
+def _wanted(path, change):
+    """The exit code that a contract with this change is to have."""
+    if change == "null" and path[2:4] in (("args", 0), ("args", 1)) and path[4:5] == ("shape",) and len(path) == 6:
+        return 0  # an extent that the array gives
+    key = "lds_buffers[].name" if "lds_buffers" in path and path[-1] == "name" else path[-1]
+    return 0 if key in UNREAD.split() or (change == "deleted" and key in OPTIONAL.split()) else 2
+
+
+@pytest.mark.parametrize("change", ["deleted", "null", "x"])
+def test_every_field_of_a_contract_is_checked(kernel, tmp_path, capsys, change):
+    contract = json.loads((kernel / "k.json").read_text())
+    (tmp_path / "k.hsaco").write_bytes((kernel / "k.hsaco").read_bytes())
+    for path in _places(contract):
+        if change == "deleted" and isinstance(path[-1], int):
+            continue
+        edited = json.loads(json.dumps(contract))
+        parent = functools.reduce(lambda value, key: value[key], path[:-1], edited)
+        if change == "deleted":
+            del parent[path[-1]]
+        else:
+            parent[path[-1]] = None if change == "null" else "x"
+        (tmp_path / "k.json").write_text(json.dumps(edited))
+        code = main([str(tmp_path / "k.hsaco"), *_arguments(kernel)[1:]])
+        captured = capsys.readouterr()
+        assert code == _wanted(path, change), (path, captured)
+        assert code == 0 or captured.err.count("\n") == 1, (path, captured)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        (("kernels", 0, "block"), "x", 'k.json: kernels[0].block: need 3 numbers, have "x"'),
+        (("kernels", 0, "block", 1), 0, "kernels[0].block[1]: need a number from 1 on, have 0"),
+        (("kernels", 0, "grid"), [1, 2], "kernels[0].grid: need 3 numbers, have [1, 2]"),
+        (("kernels", 0, "grid", 0), {"ceildiv": [1]}, "kernels[0].grid[0].ceildiv: need 2 numbers, have [1]"),
+        (("kernels", 0, "grid", 0), {"input": "arg9", "dim": 0}, "need dimension 0 of input arg9"),
+        (("kernels", 0, "grid", 0), {"ceildiv": [1, 0]}, "need a divisor from 1 on, have 0"),
+        (("kernels", 0, "args", 1, "name"), "x", 'kernels[0].args[1].name: need "arg0" or "arg1", have "x"'),
+        (("kernels", 0, "args", 2, "name"), "x", 'outputs[0]: need "x", have "out0"'),
+        (("kernels", 0, "args", 0, "shape"), [-1, 128], "kernels[0].args[0].shape[0]: need a number from 0 on or null"),
+        (("version",), 2, "k.json: version: need 1, have 2"),
+    ],
+)
+def test_a_field_of_a_contract_is_refused_with_its_place(kernel, tmp_path, capsys, path, value, words):
+    contract = json.loads((kernel / "k.json").read_text())
+    functools.reduce(lambda one, key: one[key], path[:-1], contract)[path[-1]] = value
+    (tmp_path / "k.hsaco").write_bytes((kernel / "k.hsaco").read_bytes())
+    (tmp_path / "k.json").write_text(json.dumps(contract))
+    _usage(capsys, [str(tmp_path / "k.hsaco"), *_arguments(kernel)[1:]], words)
