@@ -54,3 +54,8 @@ def apart(one: float, other: float, fewest: int = 0) -> tuple[str, str]:
     """Two numbers for a comparison, with as many decimals as tell them apart: `fewest`, and at most three more."""
     texts = [(f"{one:.{decimals}f}", f"{other:.{decimals}f}") for decimals in range(fewest, fewest + 4)]
     return next((pair for pair in texts if pair[0] != pair[1]), texts[0])
+
+
+def count(number: int, noun: str, plural: str = "s") -> str:
+    """A number of things: `1 array`, `2 arrays`."""
+    return f"{number} {noun}{'' if number == 1 else plural}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from rocfuse.diagnostics import count
 from rocfuse.plan_report import Report
 
 
@@ -17,7 +18,7 @@ def _lines(kernel: Report, target: str) -> Iterator[str]:
     k_sizes = dict.fromkeys(kernel["k"]) if len(set(kernel["k"])) == 1 else kernel["k"]
     shape = ", ".join(f"{role} {kernel[role]}" for role in ("batch", "m", "n"))
     shape += f", k {' and '.join(map(str, k_sizes))}"
-    yield f"kernel {kernel['name']} on {target}: {_count(kernel['gemms'], 'GEMM')} of {shape}, {kernel['dtype']}"
+    yield f"kernel {kernel['name']} on {target}: {count(kernel['gemms'], 'GEMM')} of {shape}, {kernel['dtype']}"
     yield ""
     yield from _plan_lines(kernel)
     yield ""
@@ -50,11 +51,11 @@ def _plan_lines(kernel: Report) -> Iterator[str]:
     if kernel["pins"]:
         yield f"pinned by  {', '.join(one['by'] for one in kernel['pins'])}"
     tiles = f"{grid['tiles_m']} x {grid['tiles_n']} tiles"
-    batches = f"{_count(grid['batches'], 'batch', 'es')} of " if grid["batches"] > 1 else ""
-    yield f"grid       {_count(grid['workgroups'], 'workgroup')} of {grid['threads']} threads: {batches}{tiles}"
-    yield f"order      {grid['xcds']} XCDs, a chunk of tiles each; groups of {_count(grid['group_m'], 'row')} of tiles"
-    last = f"the last runs {_count(grid['last_round_workgroups'], 'workgroup')} ({grid['last_round_percent']:g} %)"
-    units = f"{_count(grid['rounds'], 'round')}, {last}"
+    batches = f"{count(grid['batches'], 'batch', 'es')} of " if grid["batches"] > 1 else ""
+    yield f"grid       {count(grid['workgroups'], 'workgroup')} of {grid['threads']} threads: {batches}{tiles}"
+    yield f"order      {grid['xcds']} XCDs, a chunk of tiles each; groups of {count(grid['group_m'], 'row')} of tiles"
+    last = f"the last runs {count(grid['last_round_workgroups'], 'workgroup')} ({grid['last_round_percent']:g} %)"
+    units = f"{count(grid['rounds'], 'round')}, {last}"
     yield f"rounds     {units}; grid fills {grid['fill_percent']:g} % of {grid['compute_units']} CUs"
 
 
@@ -68,13 +69,13 @@ def _cost_lines(cost: Report, unfused: Sequence[Report], objective: str) -> Iter
     parts = ", ".join(f"{name} {cost[f'{key}_cycles']}" for name, key in memory)
     yield f"memory     {parts} cycles; launch {cost['launch_cycles']}"
     for step in cost["k_tiles"]:
-        of = f"of {_count(step['gemms'], 'GEMM')}: " if len(cost["k_tiles"]) > 1 else ""
+        of = f"of {count(step['gemms'], 'GEMM')}: " if len(cost["k_tiles"]) > 1 else ""
         parts = ", ".join(f"{name} {step[f'{name}_cycles']}" for name in ("matrix", "issue", "lds", "fill"))
-        held = f"the CU, with {_count(cost['resident'], 'workgroup')}"
-        yield f"a K tile   {of}{parts} cycles of {held}; {_count(step['tiles'], 'tile')}"
+        held = f"the CU, with {count(cost['resident'], 'workgroup')}"
+        yield f"a K tile   {of}{parts} cycles of {held}; {count(step['tiles'], 'tile')}"
     others = [(one["name"], one["kernels"], one) for one in unfused]
     unit, time = ("us", "microseconds") if objective == "latency" else ("us of a full GPU", "full_gpu_microseconds")
-    rows = [[name, count, one[time], one["bytes"]] for name, count, one in (("fused", 1, cost), *others)]
+    rows = [[name, kernels, one[time], one["bytes"]] for name, kernels, one in (("fused", 1, cost), *others)]
     yield ""
     yield from _table(["program", "kernels", unit, "bytes"], rows)
 
@@ -101,8 +102,8 @@ def _register_lines(registers: Report, have: Report) -> Iterator[str]:
     yield f"budget {registers['budget']} a wave, limit {registers['limit']} for this workgroup"
     yield ""
     by = {name: have[f"workgroups_by_{name}"] for name in ("registers", "lds", "waves")}
-    limits = ", ".join(f"{_LIMITS[name]} {'any' if count is None else count}" for name, count in by.items())
-    held = f"{_count(have['waves_per_simd'], 'wave')} a SIMD, {_count(have['workgroups_per_cu'], 'workgroup')} a CU"
+    limits = ", ".join(f"{_LIMITS[name]} {'any' if most is None else most}" for name, most in by.items())
+    held = f"{count(have['waves_per_simd'], 'wave')} a SIMD, {count(have['workgroups_per_cu'], 'workgroup')} a CU"
     at_budget = have["waves_per_simd_at_budget"]
     sure = "" if at_budget == have["waves_per_simd"] else f"; {at_budget} if the whole register budget is used"
     yield f"occupancy  {held}{sure}"
@@ -121,7 +122,7 @@ def _traffic_lines(traffic: Report) -> Iterator[str]:
 
 def _candidate_lines(kernel: Report) -> Iterator[str]:
     counts = (
-        f"{_count(kernel['candidates'], 'candidate')}, {kernel['accepted']} accepted, compared by {kernel['objective']}"
+        f"{count(kernel['candidates'], 'candidate')}, {kernel['accepted']} accepted, compared by {kernel['objective']}"
     )
     shown: list[Report] = kernel["all"] if "all" in kernel else kernel["losers"]
     title = "all of them" if "all" in kernel else "the best losers" if shown else "no losers"
@@ -133,10 +134,10 @@ def _candidate_lines(kernel: Report) -> Iterator[str]:
 def _describe(plan: Report) -> str:
     """A tiling in a line."""
     waves = plan["waves"]
-    count = waves["m"] * waves["n"]
+    total = waves["m"] * waves["n"]
     form = "" if plan["loop_form"] == "fused" else f", {plan['loop_form']} loops"
-    shape = f"{plan['text']}, {waves['m']}x{waves['n']} {'wave' if count == 1 else 'waves'}, {plan['matrix_op']}"
-    return f"{shape}, {_count(plan['stages'], 'stage')}, {plan['schedule']}{form}"
+    shape = f"{plan['text']}, {waves['m']}x{waves['n']} {'wave' if total == 1 else 'waves'}, {plan['matrix_op']}"
+    return f"{shape}, {count(plan['stages'], 'stage')}, {plan['schedule']}{form}"
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> Iterator[str]:
@@ -150,7 +151,3 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> Iterator[st
             for one, width, number in zip(row, widths, right, strict=True)
         ]
         yield "  ".join(parts).rstrip()
-
-
-def _count(number: int, noun: str, plural: str = "s") -> str:
-    return f"{number} {noun}{'' if number == 1 else plural}"

@@ -8,15 +8,31 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
 from rocfuse.diagnostics import CompileError, RocfuseError, UsageError
 from rocfuse.files import check_writable, open_closed_streams, write_all_atomically, write_stdout
-from rocfuse.sim import SimulationResult, foreign, simulate
+from rocfuse.sim import foreign, simulate
 from rocfuse.sim.contract import read_contract
-from rocfuse.sim.report import Message, check_files, check_program, npy_bytes, table
+from rocfuse.sim.launch import match_inputs, output_types
+from rocfuse.sim.report import (
+    check_files,
+    check_program,
+    check_program_results,
+    check_references,
+    npy_bytes,
+    table,
+)
+from rocfuse.verify_diagnostics import diagnostic_at
+
+if TYPE_CHECKING:
+    from rocfuse.sim.reference import References
+
+
+class _ProgramError(UsageError):
+    """The program of `--input` is wrong; its text has the place before `error:`."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -106,17 +122,27 @@ def _contract(arguments: argparse.Namespace, hsaco: bytes) -> tuple[dict[str, An
     return made, [value for value in given if isinstance(value, np.ndarray)]
 
 
-def _checks(
-    arguments: argparse.Namespace, contract: dict[str, Any], arrays: list[np.ndarray], result: SimulationResult
-) -> list[Message]:
-    messages: list[Message] = []
-    if arguments.check:
-        references = [_load(path) for path in arguments.check]
-        messages += check_files(contract, result, references, arguments.atol, arguments.rtol)
-    if arguments.input:
-        text = _read(arguments.input).decode("utf-8", "replace")
-        messages += check_program(text, contract, arrays, result)
-    return messages
+def _references(
+    arguments: argparse.Namespace, contract: dict[str, Any], arrays: list[np.ndarray]
+) -> tuple[list[np.ndarray], References | None]:
+    """What `--check` and `--input` say that the results should be, found to fit them before anything runs."""
+    names = contract["outputs"]
+    types = output_types(contract, match_inputs(contract, arrays))
+    expected = [types[name] for name in names]
+    files = [_load(path) for path in arguments.check]
+    if files:
+        check_references(arguments.check, files, names, expected)
+    if not arguments.input:
+        return files, None
+    from rocfuse.sim.reference import evaluate
+
+    path = arguments.input
+    try:
+        program = evaluate(_read(path).decode("utf-8", "replace"), arrays)
+    except CompileError as error:
+        raise _ProgramError(diagnostic_at("error", error.message, error.location).text(str(path))) from error
+    check_program_results(path, program, names, expected)
+    return files, program
 
 
 def run(argv: Sequence[str]) -> int:
@@ -132,6 +158,7 @@ def run(argv: Sequence[str]) -> int:
             text = f"the contract has {len(contract['outputs'])} results ({names}), {len(paths)} {option} were given"
             raise UsageError(text)
     isa_text = _read(arguments.isa).decode("utf-8", "replace") if arguments.isa else None
+    files, program = _references(arguments, contract, arrays)
     started = time.perf_counter()
     result = simulate(
         hsaco,
@@ -145,13 +172,14 @@ def run(argv: Sequence[str]) -> int:
     )
     seconds = time.perf_counter() - started
     outputs = result.outputs if arguments.out else []
-    files = {path: npy_bytes(output) for path, output in zip(arguments.out, outputs, strict=True)}
+    written = {path: npy_bytes(output) for path, output in zip(arguments.out, outputs, strict=True)}
     if arguments.stats:
-        files[arguments.stats] = (json.dumps(result.stats, indent=1) + "\n").encode()
-    write_all_atomically(files)
-    messages = _checks(arguments, contract, arrays, result)
-    written = write_stdout(f"{table(contract, result, messages, seconds)}\n".encode())
-    return 1 if written or result.faults or any(not ok for ok, _ in messages) else 0
+        written[arguments.stats] = (json.dumps(result.stats, indent=1) + "\n").encode()
+    write_all_atomically(written)
+    messages = check_files(contract, result, files, arguments.atol, arguments.rtol) if files else []
+    messages += check_program(contract, result, program) if program else []
+    failed = write_stdout(f"{table(contract, result, messages, seconds)}\n".encode())
+    return 1 if failed or result.faults or any(not ok for ok, _ in messages) else 0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -159,6 +187,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     open_closed_streams()
     try:
         return run(sys.argv[1:] if argv is None else argv)
+    except _ProgramError as error:
+        print(error, file=sys.stderr)
+        return 2
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

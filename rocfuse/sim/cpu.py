@@ -16,7 +16,8 @@ from mlir.dialects import arith, linalg, math
 from mlir.execution_engine import ExecutionEngine
 from mlir.passmanager import PassManager
 
-from rocfuse.diagnostics import CompileError
+from rocfuse.diagnostics import CompileError, count
+from rocfuse.pipeline import mlir_failure
 
 TO_LINALG = (
     "func.func(tosa-to-linalg-named,tosa-to-linalg,tosa-to-tensor,tosa-to-arith),"
@@ -76,7 +77,7 @@ def parse_program(text: str) -> ir.Module:
     try:
         module = ir.Module.parse(text)
     except ir.MLIRError as error:
-        raise CompileError(f"the CPU reference cannot read the program: {error}") from error
+        raise mlir_failure(error, "the CPU reference cannot read the program") from error
     asserts: list[ir.Operation] = []
 
     def visit(op: ir.Operation) -> ir.WalkResult:
@@ -96,7 +97,7 @@ def run_passes(module: ir.Module, pipeline: str) -> None:
     try:
         PassManager.parse(f"builtin.module({pipeline})").run(module.operation)
     except ir.MLIRError as error:
-        raise CompileError(f"upstream's CPU lowering failed: {error}") from error
+        raise mlir_failure(error, "upstream's CPU lowering") from error
 
 
 def entry_function(module: ir.Module, name: str = "") -> ir.Operation:
@@ -253,7 +254,7 @@ def check_arguments(function: ir.Operation, arrays: Sequence[np.ndarray]) -> lis
     """
     inputs, _ = signature(function)
     if len(inputs) != len(arrays):
-        raise CompileError(f"the function takes {len(inputs)} arrays, not {len(arrays)}", str(function.location))
+        raise CompileError(f"need {count(len(inputs), 'array')}, have {len(arrays)}", str(function.location))
     copies = []
     for number, (type_, array) in enumerate(zip(inputs, arrays, strict=True)):
         wanted = numpy_type(type_.element_type)

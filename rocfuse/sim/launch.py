@@ -131,6 +131,17 @@ def _output_shape(
     return shape
 
 
+def output_types(contract: Mapping[str, Any], inputs: Mapping[str, np.ndarray]) -> dict[str, tuple[list[int], Any]]:
+    """Shape and element type of each array that kernels write, by name."""
+    types: dict[str, tuple[list[int], Any]] = {}
+    for kernel in contract["kernels"]:
+        for argument in kernel["args"]:
+            name = argument["name"]
+            if argument["kind"] != "scalar" and name not in inputs and name not in types:
+                types[name] = (_output_shape(argument, kernel, inputs), DTYPES[argument["dtype"]])
+    return types
+
+
 @dataclass
 class Memory:
     """The global memory of all kernels, and where each name lives."""
@@ -144,7 +155,7 @@ def build_memory(contract: Mapping[str, Any], inputs: Mapping[str, np.ndarray], 
     """One region a name: inputs with their data, outputs and scratch with poison."""
     sizes: list[tuple[str, int, bool]] = []
     index: dict[str, int] = {}
-    outputs: dict[str, tuple[list[int], Any]] = {}
+    outputs = output_types(contract, inputs)
     data: dict[str, np.ndarray] = {}
     writable = {a["name"] for k in contract["kernels"] for a in k["args"] if a["kind"] in ("out", "scratch")}
     for kernel in contract["kernels"]:
@@ -156,9 +167,8 @@ def build_memory(contract: Mapping[str, Any], inputs: Mapping[str, np.ndarray], 
                 data[name] = np.ascontiguousarray(inputs[name])
                 size = data[name].nbytes
             else:
-                shape = _output_shape(argument, kernel, inputs)
-                outputs[name] = (shape, DTYPES[argument["dtype"]])
-                size = math.prod(shape) * np.dtype(DTYPES[argument["dtype"]]).itemsize
+                shape, dtype = outputs[name]
+                size = math.prod(shape) * np.dtype(dtype).itemsize
             index[name] = len(sizes)
             sizes.append((name, size, name in writable))
     for at in range(kernels):

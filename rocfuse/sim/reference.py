@@ -16,7 +16,7 @@ from itertools import pairwise
 import numpy as np
 from mlir import ir
 
-from rocfuse.diagnostics import CompileError
+from rocfuse.diagnostics import CompileError, count
 from rocfuse.sim import cpu, interpret, retype
 
 # The execution engine runs plain loops, about 2 s for 10^9 multiply-adds; beyond this many loop steps numpy does it.
@@ -62,7 +62,7 @@ def _programs(
     for one in names:
         ends.append(ends[-1] + len(cpu.signature(cpu.entry_function(module, one))[0]))
     if ends[-1] != len(arrays):
-        raise CompileError(f"the {len(names)} functions take {ends[-1]} arrays, not {len(arrays)}")
+        raise CompileError(f"need {count(ends[-1], 'array')} for {len(names)} functions, have {len(arrays)}")
     return [(cpu.alone(module, one), one, arrays[a:b]) for one, (a, b) in zip(names, pairwise(ends), strict=True)]
 
 

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import ml_dtypes
 import numpy as np
 
-from rocfuse.diagnostics import UsageError
+from rocfuse.diagnostics import UsageError, count
 from rocfuse.sim import SimulationResult
 
+if TYPE_CHECKING:
+    from rocfuse.sim.reference import References
+
 Message = tuple[bool, str]
+Type = tuple[list[int], Any]  # shape and element type of a result
 
 
 def npy_bytes(array: np.ndarray) -> bytes:
@@ -31,6 +36,30 @@ def _as_output(reference: np.ndarray, output: np.ndarray) -> np.ndarray:
     return np.asarray(reference, np.float64)
 
 
+def check_references(
+    paths: Sequence[Path], references: Sequence[np.ndarray], names: Sequence[str], types: Sequence[Type]
+) -> None:
+    """Raise UsageError where an array of a file cannot be compared with its result."""
+    for path, array, name, (shape, _) in zip(paths, references, names, types, strict=True):
+        if array.dtype.kind not in "biuf":
+            raise UsageError(f"{path}: {name}: need numbers, have {array.dtype}")
+        if list(array.shape) != shape:
+            raise UsageError(f"{path}: {name}: need shape {shape}, have {list(array.shape)}")
+
+
+def check_program_results(path: Path, references: References, names: Sequence[str], types: Sequence[Type]) -> None:
+    """Raise UsageError where a program's results cannot be compared with those of the contract."""
+    if len(references.rounded) != len(names):
+        need = f"{count(len(names), 'result')} ({', '.join(names)})"
+        raise UsageError(f"{path}: need {need}, have {len(references.rounded)}")
+    for name, array, (shape, kind) in zip(names, references.rounded, types, strict=True):
+        dtype = np.dtype(kind)
+        pattern = dtype.kind == "u" and dtype.itemsize == array.dtype.itemsize
+        if list(array.shape) != shape or not (dtype == array.dtype or pattern):
+            have = f"{list(array.shape)} of {array.dtype}"
+            raise UsageError(f"{path}: {name}: need {shape} of {dtype}, have {have}")
+
+
 def check_files(
     contract: Mapping[str, Any],
     result: SimulationResult,
@@ -41,8 +70,6 @@ def check_files(
     """|y - ref| <= atol + rtol * |ref| for every element, with NaN and infinity at equal places."""
     messages = []
     for at, (name, output, raw) in enumerate(zip(contract["outputs"], result.outputs, references, strict=True)):
-        if raw.shape != output.shape:
-            raise UsageError(f"{name}: the reference has shape {list(raw.shape)}, the result {list(output.shape)}")
         reference, value = _as_output(raw, output), np.asarray(output, np.float64)
         finite = np.isfinite(reference)
         ulp = (
@@ -59,29 +86,23 @@ def check_files(
             wrong = np.where(finite, ~(error <= absolute + relative * np.abs(reference)), False)
             special = ~finite & ~((value == reference) | (np.isnan(value) & np.isnan(reference)))
         wrong |= special
-        count = int(wrong.sum())
+        bad = int(wrong.sum())
         text = f"{name}: max error {float(error[finite].max(initial=0)):.3g} of max {largest:.3g}"
-        if count:
+        if bad:
             first = tuple(int(index) for index in np.argwhere(wrong)[0])
             workgroup, wave, lane = result.locate(at)(first)
             text += (
-                f", {count} of {value.size} wrong, first {list(first)}: {value[first]:.6g}, not {reference[first]:.6g}"
+                f", {bad} of {value.size} wrong, first {list(first)}: {value[first]:.6g}, not {reference[first]:.6g}"
             )
             text += f", by workgroup {workgroup} wave {wave} lane {lane}"
-        messages.append((count == 0, text))
+        messages.append((bad == 0, text))
     return messages
 
 
-def check_program(
-    text: str, contract: Mapping[str, Any], arrays: Sequence[np.ndarray], result: SimulationResult
-) -> list[Message]:
+def check_program(contract: Mapping[str, Any], result: SimulationResult, references: References) -> list[Message]:
     """Compare with the program itself, by the tolerance rule of rocfuse.sim.compare."""
     from rocfuse.sim.compare import compare
-    from rocfuse.sim.reference import evaluate
 
-    references = evaluate(text, arrays)
-    if len(references.rounded) != len(result.outputs):
-        raise UsageError(f"the program has {len(references.rounded)} results, the contract {len(result.outputs)}")
     messages = []
     pairs = zip(contract["outputs"], result.outputs, references.rounded, references.exact, strict=True)
     for at, (name, y, u, r) in enumerate(pairs):

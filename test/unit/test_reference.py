@@ -202,7 +202,7 @@ def test_bit_patterns_are_arguments_and_arguments_stay():
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ([], "takes 1 arrays, not 0"),
+        ([], "need 1 array, have 0"),
         ([np.zeros(4, np.float32)], "argument 0 is 4xfloat32, the function takes tensor<4xf16>"),
         ([np.zeros(5, np.float16)], "argument 0 is 5xfloat16"),
     ],
@@ -226,7 +226,7 @@ def test_functions_that_no_other_calls_are_evaluated_in_turn():
     assert [one.dtype for one in found.exact] == [np.float64, np.float64]
     (twice, total) = reference.evaluate_module_text(call + negate + add, [x, y, y])
     assert list(twice) == list(x) and list(total) == list(y + y)
-    with pytest.raises(CompileError, match="the 2 functions take 3 arrays, not 1"):
+    with pytest.raises(CompileError, match="need 3 arrays for 2 functions, have 1"):
         reference.evaluate(negate + add, [x])
     assert list(reference.evaluate(negate + add, [x], name="negate").rounded[0]) == list(-x)
 

@@ -126,11 +126,54 @@ def test_wrong_usage_is_one_line_and_exit_2(kernel, tmp_path, capsys):
     _usage(capsys, [good[0], "--arg", good[4], "--arg", good[4]], "arg0: need shape")
     _usage(capsys, [*good, "--out", str(tmp_path / "none" / "y.npy")], "does not exist")
     _usage(capsys, [*good, "--check", str(tmp_path / "none.npy")], "cannot read")
-    _usage(capsys, [*good, "--check", str(kernel / "1.npy")], "the reference has shape")
+    _usage(capsys, [*good, "--check", str(kernel / "1.npy")], "1.npy: out0: need shape [64, 128], have [256, 128]")
     _usage(capsys, [str(tmp_path / "none.hsaco")], "cannot read")
     _usage(capsys, [*good, "--frobnicate"], "--frobnicate")
     np.save(tmp_path / "wide.npy", np.zeros((64, 128), np.float32))
     _usage(capsys, [good[0], "--arg", str(tmp_path / "wide.npy"), *good[3:]], "need dtype f16, have float32")
+
+
+def test_what_to_compare_with_is_checked_before_anything_runs(kernel, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("rocfuse.sim.__main__.simulate", lambda *_, **__: pytest.fail("simulated"))
+    out = tmp_path / "y.npy"
+    good = [*_arguments(kernel), "--out", str(out)]
+    np.save(tmp_path / "text.npy", np.array([["x"] * 128] * 64))
+    (tmp_path / "bad.npy").write_bytes((kernel / "0.npy").read_bytes()[:200])
+    text = INPUT.read_text()
+    programs = {
+        "cut.mlir": text[: text.index("outs(")],
+        "none.mlir": "module {}",
+        "one.mlir": "func.func @f(%a: tensor<64x128xf16>) -> tensor<64x128xf16> { return %a : tensor<64x128xf16> }",
+        "shape.mlir": "func.func @f(%a: tensor<64x128xf16>, %b: tensor<256x128xf16>) -> tensor<256x128xf16> "
+        "{ return %b : tensor<256x128xf16> }",
+        "two.mlir": "func.func @f(%a: tensor<64x128xf16>, %b: tensor<256x128xf16>) -> (tensor<64x128xf16>, "
+        "tensor<64x128xf16>) { return %a, %a : tensor<64x128xf16>, tensor<64x128xf16> }",
+        "type.mlir": "func.func @f(%a: tensor<64x128xf16>, %b: tensor<256x128xf16>) -> tensor<64x128xf32> "
+        "{ %c = arith.extf %a : tensor<64x128xf16> to tensor<64x128xf32> return %c : tensor<64x128xf32> }",
+    }
+    for name, program in programs.items():
+        (tmp_path / name).write_text(program)
+    for option, name, words in (
+        ("--check", "missing.npy", "cannot read"),
+        ("--check", "bad.npy", "bad.npy is not a .npy array"),
+        ("--check", "text.npy", "text.npy: out0: need numbers, have <U1"),
+        ("--input", "missing.mlir", "cannot read"),
+        ("--input", "cut.mlir", "cut.mlir:"),
+        ("--input", "none.mlir", "none.mlir: error: the CPU reference needs one function"),
+        ("--input", "one.mlir", "one.mlir:1:1: error: need 1 array, have 2"),
+        ("--input", "shape.mlir", "shape.mlir: out0: need [64, 128] of float16, have [256, 128] of float16"),
+        ("--input", "two.mlir", "two.mlir: need 1 result (out0), have 2"),
+        ("--input", "type.mlir", "type.mlir: out0: need [64, 128] of float16, have [64, 128] of float32"),
+    ):
+        _usage(capsys, [*good, option, str(tmp_path / name)], words)
+        assert not out.exists(), name
+
+
+def test_a_program_that_is_not_ir_has_its_place_in_the_file(kernel, tmp_path, capsys):
+    path = tmp_path / "trunc.mlir"
+    path.write_text("func.func @f() {\n  %a = oops\n")
+    assert main([*_arguments(kernel), "--input", str(path)]) == 2
+    assert capsys.readouterr().err.startswith(f"{path}:2:8: error: the CPU reference cannot read the program: ")
 
 
 @pytest.mark.parametrize("size", [0, 3, 40, 700, 3000])
