@@ -24,6 +24,16 @@ def check_writable(path: str | Path) -> None:
         raise UsageError(f"cannot write {path}: no permission to write in {path.parent}")
 
 
+def check_distinct(outputs: Mapping[str, Path]) -> None:
+    """Raise UsageError when two outputs, by the option that names each, are one file; devices and pipes may repeat."""
+    options: dict[str, str] = {}
+    for option, path in outputs.items():
+        real = os.path.realpath(path)
+        if real in options and not _is_special(path):
+            raise UsageError(f"{option} {path}: the name belongs to the file that {options[real]} writes; give another")
+        options[real] = option
+
+
 def write_atomically(path: str | Path, data: bytes) -> None:
     """Write `data` to `path`: whoever opens it sees the old file or the whole new one."""
     write_all_atomically({Path(path): data})

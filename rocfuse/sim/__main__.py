@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
 from rocfuse.diagnostics import CompileError, RocfuseError, UsageError
-from rocfuse.files import check_writable, open_closed_streams, write_all_atomically, write_stdout
+from rocfuse.files import check_distinct, check_writable, open_closed_streams, write_all_atomically, write_stdout
 from rocfuse.sim import foreign, simulate
 from rocfuse.sim.contract import read_contract
 from rocfuse.sim.launch import match_inputs, output_types
@@ -40,6 +41,22 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(f"{message}; see --help")
 
 
+def _number(kind: type[int] | type[float], least: int) -> Callable[[str], float]:
+    """The type of an option that is a number, finite and at least `least`."""
+
+    def parse(text: str) -> float:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = math.nan
+        if not least <= value < math.inf:
+            what = "an integer" if kind is int else "a number"
+            raise argparse.ArgumentTypeError(f"need {what} from {least} on, have {text}")
+        return value
+
+    return parse
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="python -m rocfuse.sim",
@@ -52,15 +69,20 @@ def _parser() -> argparse.ArgumentParser:
     add("--arg", action="append", default=[], metavar="A.npy", help="an input, repeated in argument order")
     add("--out", action="append", default=[], type=Path, metavar="Y.npy", help="where a result goes, repeated in order")
     add("--check", action="append", default=[], type=Path, metavar="REF.npy", help="compare the results with these")
+    tolerance = _number(float, 0)
+    absolute = "with --check: absolute tolerance (default: 4 ulp of the result type at the maximum)"
+    add("--atol", type=tolerance, metavar="A", help=absolute)
     add(
-        "--atol", type=float, help="with --check: absolute tolerance (default: 4 ulp of the result type at the maximum)"
+        "--rtol",
+        type=tolerance,
+        metavar="R",
+        help="with --check: relative tolerance (default: 4 ulp of the result type)",
     )
-    add("--rtol", type=float, help="with --check: relative tolerance (default: 4 ulp of the result type)")
     add("--input", type=Path, metavar="IN.mlir", help="compare with this program, by the project's tolerance rule")
     add("--stats", type=Path, metavar="S.json", help="write the counters")
     add("--l2", action="store_true", help="count the lines that workgroups of an XCD share in its L2")
     add("--progress", action="store_true", help="print a line a batch of workgroups to stderr")
-    add("--processes", type=int, metavar="N", help="processes to use (default: by the size of the grid)")
+    add("--processes", type=_number(int, 1), metavar="N", help="processes to use (default: by the size of the grid)")
     add("--mfma-order", choices=("increasing", "decreasing"), default="increasing", help="order of k in matrix sums")
     add("--isa", type=Path, metavar="X.s", help="execute this assembly text instead of the machine code")
     group = parser.add_argument_group(
@@ -69,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     group.add_argument("--kernel", metavar="NAME")
     group.add_argument("--grid", metavar="X,Y,Z", help="workgroups")
     group.add_argument("--block", metavar="X,Y,Z", help="threads of a workgroup")
-    group.add_argument("--dynamic-lds", type=int, default=0, metavar="BYTES", help="LDS given at launch")
+    group.add_argument("--dynamic-lds", type=_number(int, 0), metavar="BYTES", help="LDS given at launch")
     return parser
 
 
@@ -118,7 +140,7 @@ def _contract(arguments: argparse.Namespace, hsaco: bytes) -> tuple[dict[str, An
         raise UsageError(f"{arguments.hsaco} has no kernel {arguments.kernel}; it has {', '.join(kernels)}")
     given = [text if foreign.is_number(text) or foreign.is_declaration(text) else _load(text) for text in arguments.arg]
     grid, block = _triple(arguments.grid, "--grid"), _triple(arguments.block, "--block")
-    made = foreign.foreign_contract(kernels[arguments.kernel], grid, block, given, arguments.dynamic_lds)
+    made = foreign.foreign_contract(kernels[arguments.kernel], grid, block, given, arguments.dynamic_lds or 0)
     return made, [value for value in given if isinstance(value, np.ndarray)]
 
 
@@ -145,12 +167,25 @@ def _references(
     return files, program
 
 
+def _check_arguments(arguments: argparse.Namespace) -> None:
+    """Options that would be ignored, and outputs that cannot be written."""
+    for other, names in (("kernel", ("grid", "block", "dynamic_lds")), ("check", ("atol", "rtol"))):
+        for name in names:
+            if getattr(arguments, name) is not None and not getattr(arguments, other):
+                raise UsageError(f"--{name.replace('_', '-')} goes with --{other}; give both")
+    outputs = {f"--out ({at})": path for at, path in enumerate(arguments.out, start=1)}
+    if arguments.stats:
+        outputs["--stats"] = arguments.stats
+    for path in outputs.values():
+        check_writable(path)
+    check_distinct(outputs)
+
+
 def run(argv: Sequence[str]) -> int:
     """The command without error handling."""
     arguments = _parser().parse_args(argv)
+    _check_arguments(arguments)
     hsaco = _read(arguments.hsaco)
-    for path in [*arguments.out, *([arguments.stats] if arguments.stats else [])]:
-        check_writable(path)
     contract, arrays = _contract(arguments, hsaco)
     for option, paths in (("--out", arguments.out), ("--check", arguments.check)):
         if paths and len(paths) != len(contract["outputs"]):

@@ -20,8 +20,7 @@ from rocfuse.targets import Target
 
 def window_workgroups(launch: Launch, target: Target) -> int:
     """Workgroups that one XCD runs at once, by the contract's registers and LDS or, without them, the code object's."""
-    metadata, descriptor, contract = launch.kernel.metadata, launch.kernel.descriptor, launch.contract
-    lds = descriptor.lds_bytes + int(contract.get("dynamic_lds_bytes", 0))
+    metadata, contract, lds = launch.kernel.metadata, launch.contract, launch.lds_bytes
     granule = target.lds_granule_bytes
     allocated = int(contract.get("lds_allocated_bytes", -(-lds // granule) * granule))
     registers = int(contract.get("registers", metadata.get(".vgpr_count", 0)))

@@ -66,6 +66,11 @@ class Launch:
         """Waves of one workgroup."""
         return -(-math.prod(self.block) // LANES)
 
+    @property
+    def lds_bytes(self) -> int:
+        """LDS of one workgroup: what the code object declares and what is given at launch."""
+        return self.kernel.descriptor.lds_bytes + int(self.contract.get("dynamic_lds_bytes", 0))
+
     def workgroup(self, index: int) -> tuple[int, int, int]:
         """The ids of the workgroup with this linear index, x first."""
         x, y, _ = self.grid

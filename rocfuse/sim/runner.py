@@ -94,9 +94,7 @@ class GridRunner:
         self.progress = progress
         self.steps = compile_program(instructions, context)
         self.context = context
-        declared = launch.kernel.descriptor.lds_bytes
-        size = declared + int(launch.contract.get("dynamic_lds_bytes", 0))
-        self.plan = lds_plan(launch.contract, size, self.steps)
+        self.plan = lds_plan(launch.contract, launch.lds_bytes, self.steps)
         self.start = self._start()
         named = [step.registers | step.late for step in self.steps]
         self.registers: frozenset[int] = frozenset().union(*named) if named else frozenset()

@@ -54,6 +54,9 @@ def run_contract(
         if kernel.target != target.name:
             raise UsageError(f"the code object is for {kernel.target}, the contract says {target.name}")
         launch = build_launch(entry, kernel, inputs, memory, at)
+        if launch.lds_bytes > target.lds_bytes_per_workgroup:
+            need = f"at most {target.lds_bytes_per_workgroup} B of LDS on {target.name}"
+            raise UsageError(f"kernel {kernel.name}: need {need}, have {launch.lds_bytes} B")
         chosen = _choose(launch, workgroups)
         context = Context(kernel, target, mfma_order)
         counter = LineCounter(memory.memory, launch, target) if l2 else None

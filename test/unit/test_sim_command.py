@@ -133,6 +133,40 @@ def test_wrong_usage_is_one_line_and_exit_2(kernel, tmp_path, capsys):
     _usage(capsys, [good[0], "--arg", str(tmp_path / "wide.npy"), *good[3:]], "need dtype f16, have float32")
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ("--check Y --atol -1", "--atol: need a number from 0 on, have -1"),
+        ("--check Y --atol nan", "--atol: need a number from 0 on, have nan"),
+        ("--check Y --rtol inf", "--rtol: need a number from 0 on, have inf"),
+        ("--processes 0", "--processes: need an integer from 1 on, have 0"),
+        ("--processes 1.5", "--processes: need an integer from 1 on, have 1.5"),
+        ("--kernel k --grid 1 --block 64 --dynamic-lds -1", "--dynamic-lds: need an integer from 0 on, have -1"),
+        ("--atol 1", "--atol goes with --check"),
+        ("--rtol 0", "--rtol goes with --check"),
+        ("--grid 1", "--grid goes with --kernel"),
+        ("--block 1", "--block goes with --kernel"),
+        ("--dynamic-lds 0", "--dynamic-lds goes with --kernel"),
+        ("--out F --stats F", "the name belongs to the file that --out (1) writes"),
+        ("--out F --out ./F", "the name belongs to the file that --out (1) writes"),
+    ],
+)
+def test_options_without_a_sense_are_refused(kernel, tmp_path, capsys, monkeypatch, options, words):
+    monkeypatch.chdir(tmp_path)
+    _usage(capsys, [*_arguments(kernel), *options.split()], words)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_device_may_be_named_twice(kernel):
+    assert main([*_arguments(kernel), "--out", "/dev/null", "--stats", "/dev/null"]) == 0
+
+
+def test_more_lds_than_the_target_has_is_refused(tmp_path, capsys):
+    words = "kernel masked_add: need at most 65536 B of LDS on gfx942, have 65537 B"
+    _usage(capsys, [*_foreign(tmp_path), "--dynamic-lds", "65537"], words)
+    assert main([*_foreign(tmp_path), "--dynamic-lds", "65536"]) == 0
+
+
 def test_what_to_compare_with_is_checked_before_anything_runs(kernel, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("rocfuse.sim.__main__.simulate", lambda *_, **__: pytest.fail("simulated"))
     out = tmp_path / "y.npy"
