@@ -56,6 +56,16 @@ def apart(one: float, other: float, fewest: int = 0) -> tuple[str, str]:
     return next((pair for pair in texts if pair[0] != pair[1]), texts[0])
 
 
+def digits(*values: float) -> list[str]:
+    """Numbers as text, with as many digits as tell those apart that differ: six at least."""
+    different = len({repr(one) for one in values})
+    for precision in range(6, 17):
+        texts = [f"{one:.{precision}g}" for one in values]
+        if len(set(texts)) == different:
+            return texts
+    return [repr(one) for one in values]
+
+
 def count(number: int, noun: str, plural: str = "s") -> str:
     """A number of things: `1 array`, `2 arrays`."""
     return f"{number} {noun}{'' if number == 1 else plural}"

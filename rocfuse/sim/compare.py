@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import ml_dtypes
 import numpy as np
 
-from rocfuse.diagnostics import UsageError
+from rocfuse.diagnostics import UsageError, digits
 
 TILE = 32
 Index = tuple[int, ...]
@@ -61,7 +61,7 @@ def compare(y: np.ndarray, u: np.ndarray, r: np.ndarray, *, locate: Locate | Non
     matrices = u.shape[:-2]
     rows, columns = (1, *u.shape)[-2:] if u.ndim else (1, 1)
     worst, largest, wrong = 0.0, 0.0, 0
-    first: tuple[Index, float] | None = None
+    first: tuple[Index, float, float] | None = None
     view = [array.reshape(*matrices, rows, columns) for array in (y, u, r)]
     for leading in np.ndindex(*matrices):
         error, bound, bad = _errors(view[0][leading], view[1][leading], view[2][leading], u.dtype)
@@ -71,16 +71,19 @@ def compare(y: np.ndarray, u: np.ndarray, r: np.ndarray, *, locate: Locate | Non
         count = int(np.count_nonzero(bad))
         if count and first is None:
             place = np.unravel_index(int(np.argmax(bad)), bad.shape)
-            first = ((*leading, int(place[0]), int(place[1])), float(bound[place]))
+            first = ((*leading, int(place[0]), int(place[1])), float(error[place]), float(bound[place]))
         wrong += count
     if first is None:
         return Comparison(True, f"max error {largest:.3g}, {worst:.2f} of the bound", worst, largest, 0)
-    index, bound_there = first
+    index, error_there, bound_there = first
     tile = (*index[:-2], index[-2] // TILE, index[-1] // TILE)
     index = index[2 - u.ndim :] if u.ndim < 2 else index
     index = index if u.ndim else ()
-    text = f"got {float(y[index]):.6g}, unfused {float(u[index]):.6g}, float64 {float(r[index]):.6g}"
-    return _report(index, tile, f"{text}, allowed error {bound_there:.3g}", wrong, y.size, worst, largest, locate)
+    got, unfused, exact = digits(float(y[index]), float(u[index]), float(r[index]))
+    text = f"got {got}, unfused {unfused}, float64 {exact}"
+    if np.isfinite(error_there):  # else one of them is special, and they must be equal
+        text += f", error {' > '.join(digits(error_there, bound_there))}"
+    return _report(index, tile, text, wrong, y.size, worst, largest, locate)
 
 
 def compare_exact(y: np.ndarray, u: np.ndarray, *, locate: Locate | None = None) -> Comparison:
@@ -100,7 +103,9 @@ def compare_exact(y: np.ndarray, u: np.ndarray, *, locate: Locate | None = None)
     tile = (*index[:-2], matrix[0] // TILE, matrix[1] // TILE)
     error = np.abs(y.astype(np.float64) - u.astype(np.float64))
     largest = float(error.max(initial=0.0, where=np.isfinite(error)))
-    text = f"got {float(y[index]):.9g}, expected {float(u[index]):.9g}"
+    number = int if u.dtype.kind in "iub" else float
+    got, expected = digits(number(y[index]), number(u[index]))
+    text = f"got {got}, expected {expected}"
     return _report(index, tile, text, wrong, y.size, math.inf, largest, locate)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import ml_dtypes
 import numpy as np
 
-from rocfuse.diagnostics import UsageError, count
+from rocfuse.diagnostics import UsageError, count, digits
 from rocfuse.sim import SimulationResult
 
 if TYPE_CHECKING:
@@ -83,7 +83,8 @@ def check_files(
         relative = 4 * ulp if defaults else (rtol or 0.0)
         with np.errstate(all="ignore"):
             error = np.abs(value - reference)
-            wrong = np.where(finite, ~(error <= absolute + relative * np.abs(reference)), False)
+            allowed = absolute + relative * np.abs(reference)
+            wrong = np.where(finite, ~(error <= allowed), False)
             special = ~finite & ~((value == reference) | (np.isnan(value) & np.isnan(reference)))
         wrong |= special
         bad = int(wrong.sum())
@@ -91,9 +92,10 @@ def check_files(
         if bad:
             first = tuple(int(index) for index in np.argwhere(wrong)[0])
             workgroup, wave, lane = result.locate(at)(first)
-            text += (
-                f", {bad} of {value.size} wrong, first {list(first)}: {value[first]:.6g}, not {reference[first]:.6g}"
-            )
+            got, wanted = digits(float(value[first]), float(reference[first]))
+            text += f", {bad} of {value.size} wrong, first {list(first)}: {got}, not {wanted}"
+            if np.isfinite(error[first]):  # else one of them is special, and they must be equal
+                text += f", error {' > '.join(digits(float(error[first]), float(allowed[first])))}"
             text += f", by workgroup {workgroup} wave {wave} lane {lane}"
         messages.append((bad == 0, text))
     return messages

@@ -60,6 +60,36 @@ def test_an_error_in_one_tile_does_not_excuse_another():
     assert "first at [1, 40, 33] in tile [1, 1, 1], workgroup 1 wave 2 lane 33" in result.message
 
 
+def test_the_report_has_the_error_and_tells_its_numbers_apart():
+    r = np.full((4, 4), 221678080.0)
+    u = r.astype(np.float32)
+    y = u.copy()
+    y[2, 3] += 48
+    message = compare(y, u, r).message
+    assert message.endswith(": got 2.2167813e+08, unfused 2.2167808e+08, float64 2.2167808e+08, error 48 > 16"), message
+    y[2, 3] = np.inf
+    assert compare(y, u, r).message.endswith(": got inf, unfused 2.21678e+08, float64 2.21678e+08")
+    r[0, 0] += 8.25
+    y = u.copy()
+    y[2, 3] += 64
+    message = compare(y, u, r).message  # the bound is 2 * 8.25 + 16
+    assert message.endswith("error 64 > 32.5"), message
+
+
+@pytest.mark.parametrize(
+    ("dtype", "one", "other", "words"),
+    [
+        (np.float64, 1.0, 1.0 + 2**-52, "got 1.0, expected 1.0000000000000002"),
+        (np.int64, 2**60, 2**60 + 1, "got 1152921504606846976, expected 1152921504606846977"),
+        (BF16, 1.0, 1.0078125, "got 1, expected 1.00781"),
+        (np.float32, 0.0, -0.0, "got 0, expected -0"),
+    ],
+)
+def test_the_report_of_the_exact_comparison_tells_its_numbers_apart(dtype, one, other, words):
+    message = compare_exact(np.array([one], dtype), np.array([other], dtype)).message
+    assert message.endswith(f": {words}"), message
+
+
 def test_an_index_of_rank_1_is_reported_in_rank_1():
     u, r = references((100,))
     y = u.copy()

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -59,11 +60,18 @@ def test_the_lines_of_the_l2s(kernel, tmp_path, capsys):
 def test_a_wrong_result_is_exit_1(kernel, tmp_path, capsys):
     y = tmp_path / "y.npy"
     assert main([*_arguments(kernel), "--out", str(y)]) == 0
-    array = np.load(y)
+    exact = np.load(y)
+    array = exact.copy()
     array[3, 5] += 1
     np.save(y, array)
     assert main([*_arguments(kernel), "--check", str(y)]) == 1
     assert "WRONG: out0" in (text := capsys.readouterr().out) and "first [3, 5]" in text and "lane" in text
+    near = exact.astype(np.float64)
+    near[3, 5] += 2**-30
+    np.save(y, near)
+    assert main([*_arguments(kernel), "--check", str(y), "--atol", "0"]) == 1
+    got, wanted = re.search(r"\[3, 5\]: (\S+), not (\S+), error 9.31323e-10 > 0,", capsys.readouterr().out).groups()
+    assert got != wanted
 
 
 def test_a_fault_is_exit_1(kernel, tmp_path, capsys):
