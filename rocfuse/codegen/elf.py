@@ -126,19 +126,27 @@ def _text(data: bytes, at: int) -> str:
     return data[at : data.index(b"\0", at)].decode()
 
 
+def _check_size(data: bytes, need: int) -> None:
+    if need > len(data):
+        raise UsageError(f"the code object is truncated: need {need} B, have {len(data)} B")
+
+
 def _sections(data: bytes) -> list[_Section]:
-    if len(data) < 64 or data[:4] != b"\x7fELF" or data[4] != 2:
+    header = b"\x7fELF\x02"  # of 64 bits
+    if not data.startswith(header[: len(data)]):
         raise UsageError("not a code object: no 64-bit ELF header")
+    _check_size(data, 64)
     if struct.unpack_from("<H", data, 18)[0] != 224:
         raise UsageError("not an AMDGPU code object")
     offset = struct.unpack_from("<Q", data, 40)[0]
     count, names_index = struct.unpack_from("<HH", data, 60)
+    _check_size(data, offset + 64 * count)
     raw = [struct.unpack_from("<IIQQQQI", data, offset + 64 * index) for index in range(count)]
     names = raw[names_index][4]
     sections = []
     for name, kind, flags, address, start, size, link in raw:
-        if kind != 8 and start + size > len(data):
-            raise UsageError("the code object is truncated")
+        if kind != 8:
+            _check_size(data, start + size)
         sections.append(_Section(_text(data, names + name), kind, flags, address, start, size, link))
     return sections
 
@@ -182,8 +190,8 @@ def read_kernels(data: bytes) -> list[Kernel]:
     """The kernels of a code object; raises UsageError when it is not a whole one."""
     try:
         return _read_kernels(data)
-    except (struct.error, ValueError, IndexError, KeyError, UnicodeDecodeError, TypeError, AttributeError) as error:
-        raise UsageError(f"the code object is truncated or damaged ({error})") from None
+    except (struct.error, ValueError, IndexError, KeyError, UnicodeDecodeError, TypeError, AttributeError):
+        raise UsageError("the code object is damaged: its sections, symbols or metadata make no sense") from None
 
 
 def _read_kernels(data: bytes) -> list[Kernel]:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from rocfuse.diagnostics import CompileError, RocfuseError, UsageError
+from rocfuse.codegen.elf import Kernel, read_kernels
+from rocfuse.diagnostics import CompileError, RocfuseError, UsageError, count
 from rocfuse.files import check_distinct, check_writable, open_closed_streams, write_all_atomically, write_stdout
 from rocfuse.sim import foreign, simulate
 from rocfuse.sim.contract import read_contract
@@ -124,7 +125,14 @@ def _load(path: Path | str) -> np.ndarray:
     return array
 
 
-def _contract(arguments: argparse.Namespace, hsaco: bytes) -> tuple[dict[str, Any], list[np.ndarray]]:
+def _kernels(path: Path, hsaco: bytes) -> dict[str, Kernel]:
+    try:
+        return {kernel.name: kernel for kernel in read_kernels(hsaco)}
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from None
+
+
+def _contract(arguments: argparse.Namespace, kernels: dict[str, Kernel]) -> tuple[dict[str, Any], list[np.ndarray]]:
     """The contract beside the file, or one made for the kernel that the command line names."""
     if arguments.kernel is None:
         path = arguments.hsaco.with_suffix(".json")
@@ -133,9 +141,6 @@ def _contract(arguments: argparse.Namespace, hsaco: bytes) -> tuple[dict[str, An
         return read_contract(_read(path), path), [_load(one) for one in arguments.arg]
     if not arguments.grid or not arguments.block:
         raise UsageError("--kernel needs --grid and --block")
-    from rocfuse.codegen.elf import read_kernels
-
-    kernels = {kernel.name: kernel for kernel in read_kernels(hsaco)}
     if arguments.kernel not in kernels:
         raise UsageError(f"{arguments.hsaco} has no kernel {arguments.kernel}; it has {', '.join(kernels)}")
     given = [text if foreign.is_number(text) or foreign.is_declaration(text) else _load(text) for text in arguments.arg]
@@ -186,12 +191,12 @@ def run(argv: Sequence[str]) -> int:
     arguments = _parser().parse_args(argv)
     _check_arguments(arguments)
     hsaco = _read(arguments.hsaco)
-    contract, arrays = _contract(arguments, hsaco)
+    contract, arrays = _contract(arguments, _kernels(arguments.hsaco, hsaco))
     for option, paths in (("--out", arguments.out), ("--check", arguments.check)):
         if paths and len(paths) != len(contract["outputs"]):
             names = ", ".join(contract["outputs"])
-            text = f"the contract has {len(contract['outputs'])} results ({names}), {len(paths)} {option} were given"
-            raise UsageError(text)
+            need = count(len(contract["outputs"]), "file")
+            raise UsageError(f"{option}: need {need} ({names}), have {len(paths)}")
     isa_text = _read(arguments.isa).decode("utf-8", "replace") if arguments.isa else None
     files, program = _references(arguments, contract, arrays)
     started = time.perf_counter()

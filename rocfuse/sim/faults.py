@@ -21,12 +21,13 @@ class Fault:
     count: int = 1
 
     def __str__(self) -> str:
-        place = f" at {self.address:#x} `{self.instruction}`" if self.instruction else ""
-        where = f" in workgroup {self.workgroup}" if self.workgroup is not None else ""
+        where = f" at {self.address:#x} `{self.instruction}`" if self.instruction else ""
+        where += f" in workgroup {self.workgroup}" if self.workgroup is not None else ""
         where += f" wave {self.wave}" if self.wave >= 0 else ""
         where += f" lane {self.lane}" if self.lane >= 0 else ""
         times = f" ({self.count} times)" if self.count > 1 else ""
-        return f"{self.kind}:{place}{where}: {self.message}{times}"
+        place = f":{where}" if where else ""
+        return f"{self.kind}{place}: {self.message}{times}"
 
 
 class FaultLog:

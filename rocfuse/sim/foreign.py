@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from rocfuse.codegen.elf import Kernel
-from rocfuse.diagnostics import UsageError
+from rocfuse.diagnostics import UsageError, count
 from rocfuse.sim.launch import DTYPES
 
 _INTEGERS = {1: "i8", 2: "i16", 4: "i32", 8: "i64"}
@@ -37,7 +37,7 @@ def foreign_contract(
     """The contract of one kernel; `given` has an array, a number or a declaration for each explicit argument."""
     explicit = [entry for entry in kernel.metadata.get(".args", []) if not entry[".value_kind"].startswith("hidden_")]
     if len(explicit) != len(given):
-        raise UsageError(f"kernel {kernel.name} has {len(explicit)} arguments, {len(given)} --arg were given")
+        raise UsageError(f"kernel {kernel.name}: need {count(len(explicit), 'argument')} by --arg, have {len(given)}")
     arguments: list[dict[str, Any]] = []
     inputs, outputs = [], []
     for index, (entry, value) in enumerate(zip(explicit, given, strict=True)):

@@ -12,7 +12,7 @@ import ml_dtypes
 import numpy as np
 
 from rocfuse.codegen.elf import Kernel
-from rocfuse.diagnostics import UsageError
+from rocfuse.diagnostics import UsageError, count
 from rocfuse.sim.memory import GlobalMemory
 from rocfuse.sim.state import EXEC, LANES, State
 
@@ -81,7 +81,7 @@ def match_inputs(contract: Mapping[str, Any], arrays: Sequence[np.ndarray]) -> d
     """The arrays by input name, checked against every argument that uses them."""
     names = contract["inputs"]
     if len(arrays) != len(names):
-        raise UsageError(f"the contract has {len(names)} inputs ({', '.join(names)}), {len(arrays)} arrays were given")
+        raise UsageError(f"need {count(len(names), 'array')} ({', '.join(names)}), have {len(arrays)}")
     inputs = dict(zip(names, arrays, strict=True))
     for kernel in contract["kernels"]:
         for argument in kernel["args"]:
@@ -204,9 +204,8 @@ def build_launch(
     explicit = [entry for entry in kernel.metadata.get(".args", []) if not entry[".value_kind"].startswith("hidden_")]
     arguments = sorted(contract["args"], key=lambda argument: argument["index"])
     if len(explicit) != len(arguments):
-        raise UsageError(
-            f"kernel {kernel.name}: the code object has {len(explicit)} arguments, the contract {len(arguments)}"
-        )
+        need = count(len(explicit), "argument")
+        raise UsageError(f"kernel {kernel.name}: need {need} in the contract, have {len(arguments)}")
     segment = bytearray(max(kernel.descriptor.kernarg_bytes, kernel.metadata.get(".kernarg_segment_size", 0)))
     for entry, argument in zip(explicit, arguments, strict=True):
         if argument["kind"] == "scalar":
@@ -263,13 +262,13 @@ def start_waves(state: State, launch: Launch) -> None:
     rows: dict[int, np.ndarray | int] = {}
     at = 0
     pointers = {1: launch.packet_address, 3: launch.kernarg_address}
-    for bit, count in ((0, 4), (1, 2), (2, 2), (3, 2), (4, 2), (5, 2), (6, 1)):
+    for bit, registers in ((0, 4), (1, 2), (2, 2), (3, 2), (4, 2), (5, 2), (6, 1)):
         if not descriptor.properties >> bit & 1:
             continue
         value = pointers.get(bit, 0)
-        for part in range(count):
+        for part in range(registers):
             rows[at + part] = (value >> 32 * part) & 0xFFFFFFFF if part < 2 else 0
-        at += count
+        at += registers
     length, offset = descriptor.preload & 127, descriptor.preload >> 7
     for part in range(length):
         start = 4 * (offset + part)

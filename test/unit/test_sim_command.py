@@ -130,7 +130,9 @@ def _usage(capsys, arguments, *words):
 
 def test_wrong_usage_is_one_line_and_exit_2(kernel, tmp_path, capsys):
     good = _arguments(kernel)
-    _usage(capsys, good[:3], "2 inputs", "1 arrays")
+    _usage(capsys, good[:3], "need 2 arrays (arg0, arg1), have 1")
+    _usage(capsys, [*good, "--out", "/dev/null", "--out", "/dev/null"], "--out: need 1 file (out0), have 2")
+    _usage(capsys, _foreign(tmp_path)[:-2], "kernel masked_add: need 6 arguments by --arg, have 5")
     _usage(capsys, [good[0], "--arg", good[4], "--arg", good[4]], "arg0: need shape")
     _usage(capsys, [*good, "--out", str(tmp_path / "none" / "y.npy")], "does not exist")
     _usage(capsys, [*good, "--check", str(tmp_path / "none.npy")], "cannot read")
@@ -220,9 +222,22 @@ def test_a_program_that_is_not_ir_has_its_place_in_the_file(kernel, tmp_path, ca
 
 @pytest.mark.parametrize("size", [0, 3, 40, 700, 3000])
 def test_a_truncated_code_object_is_one_line(kernel, tmp_path, capsys, size):
-    (tmp_path / "k.hsaco").write_bytes((kernel / "k.hsaco").read_bytes()[:size])
+    whole = (kernel / "k.hsaco").read_bytes()
+    (tmp_path / "k.hsaco").write_bytes(whole[:size])
     (tmp_path / "k.json").write_text((kernel / "k.json").read_text())
-    _usage(capsys, [str(tmp_path / "k.hsaco"), *_arguments(kernel)[1:]], "code object")
+    need = len(whole) if size >= 64 else 64
+    words = f"k.hsaco: the code object is truncated: need {need} B, have {size} B"
+    _usage(capsys, [str(tmp_path / "k.hsaco"), *_arguments(kernel)[1:]], words)
+
+
+def test_a_code_object_that_is_none_or_damaged_is_one_line(kernel, tmp_path, capsys):
+    whole = (kernel / "k.hsaco").read_bytes()
+    path = tmp_path / "k.hsaco"
+    (tmp_path / "k.json").write_text((kernel / "k.json").read_text())
+    path.write_bytes(b"text" * 100)
+    _usage(capsys, [str(path), *_arguments(kernel)[1:]], "k.hsaco: not a code object: no 64-bit ELF header")
+    path.write_bytes(whole.replace(b".symbol", b".SYMBOL"))
+    _usage(capsys, [str(path), *_arguments(kernel)[1:]], "k.hsaco: the code object is damaged")
 
 
 def test_a_contract_that_does_not_fit_is_one_line(kernel, tmp_path, capsys):

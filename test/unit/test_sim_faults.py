@@ -97,6 +97,8 @@ def test_a_seeded_fault_is_reported(name):
     if kind != "output-unwritten":
         fault = found[0]
         assert fault.instruction and fault.address >= 0 and fault.workgroup == (0, 0, 0) and fault.wave in (0, 1)
+    else:
+        assert str(found[0]).startswith("output-unwritten: out0: ")
 
 
 def test_a_report_names_instruction_address_wave_and_lane():
