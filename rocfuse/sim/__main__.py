@@ -115,13 +115,12 @@ def _read(path: Path) -> bytes:
 
 def _load(path: Path | str) -> np.ndarray:
     try:
-        array = np.load(path, allow_pickle=False)
+        with Path(path).open("rb") as file:
+            array: np.ndarray = np.lib.format.read_array(file, allow_pickle=False)
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror or error}") from None
-    except (ValueError, EOFError) as error:
+    except (ValueError, EOFError, MemoryError) as error:
         raise UsageError(f"{path} is not a .npy array ({str(error).splitlines()[0]})") from None
-    if not isinstance(array, np.ndarray):
-        raise UsageError(f"{path} is not a .npy array")
     return array
 
 

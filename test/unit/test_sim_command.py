@@ -1,6 +1,7 @@
 """python -m rocfuse.sim: results, exit codes, and one clear line for what is wrong."""
 
 import functools
+import io
 import json
 import re
 import subprocess
@@ -322,3 +323,23 @@ def test_a_field_of_a_contract_is_refused_with_its_place(kernel, tmp_path, capsy
     (tmp_path / "k.hsaco").write_bytes((kernel / "k.hsaco").read_bytes())
     (tmp_path / "k.json").write_text(json.dumps(contract))
     _usage(capsys, [str(tmp_path / "k.hsaco"), *_arguments(kernel)[1:]], words)
+
+
+@pytest.mark.parametrize("change", ["empty", "cut", "cut header", "a zip", "objects", "too large", "text"])
+def test_an_array_that_cannot_be_read_is_one_line(kernel, tmp_path, capsys, change):
+    whole = (kernel / "1.npy").read_bytes()
+    with_objects = io.BytesIO()
+    np.save(with_objects, np.array([{}], object))
+    (tmp_path / "bad.npy").write_bytes(
+        {
+            "empty": b"",
+            "cut": whole[:1000],
+            "cut header": whole[:30],
+            "a zip": b"PK\3\4" + whole,
+            "objects": with_objects.getvalue(),
+            "too large": whole.replace(b"(256, 128), }" + 14 * b" ", b"(256, 99999999999999), }   "),
+            "text": b"numbers",
+        }[change]
+    )
+    assert (tmp_path / "bad.npy").read_bytes() != whole
+    _usage(capsys, [*_arguments(kernel)[:3], "--arg", str(tmp_path / "bad.npy")], "bad.npy is not a .npy array (")
