@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rocfuse.observe import Observer
-from rocfuse.pipeline import parse_options
+from rocfuse.pipeline import pass_options
 
 if TYPE_CHECKING:
     from mlir import ir
@@ -30,7 +30,7 @@ def emit(
     compiler = importlib.import_module("rocfuse.compiler")
     stages = _Stages(module, source, observer)
     settings: dict[str, Any] = {
-        "options": {name: parse_options(text) for name, text in arguments.passes},
+        "options": pass_options(arguments.passes),
         "on_remark": on_remark,
         "on_stage": stages.enter,
         "tuning_db": tuning,

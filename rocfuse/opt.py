@@ -143,10 +143,10 @@ class Command:
         return self._write(outputs)
 
     def _pipeline(self) -> Pipeline:
-        from rocfuse.pipeline import default_pipeline, parse_options, parse_pipeline
+        from rocfuse.pipeline import default_pipeline, parse_options, parse_pipeline, pass_options
 
         if self.arguments.emit:
-            return default_pipeline({name: parse_options(text) for name, text in self.arguments.passes})
+            return default_pipeline(pass_options(self.arguments.passes))
         if self.arguments.pass_pipeline is not None:
             return parse_pipeline(self.arguments.pass_pipeline)
         texts = [

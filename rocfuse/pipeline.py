@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rocfuse.diagnostics import CompileError, UsageError
@@ -98,6 +98,18 @@ def parse_options(text: str) -> dict[str, str]:
         if key in options:
             raise UsageError(f"pass option '{key}' is given twice")
         options[key] = value
+    return options
+
+
+def pass_options(flags: Iterable[tuple[str, str]]) -> dict[str, dict[str, str]]:
+    """The option texts of each pass, those of all its `flags`, (name, option text) pairs, together."""
+    options: dict[str, dict[str, str]] = {}
+    for name, text in flags:
+        known = options.setdefault(name, {})
+        for key, value in parse_options(text).items():
+            if key in known:
+                raise UsageError(f"pass option '{key}' is given twice")
+            known[key] = value
     return options
 
 

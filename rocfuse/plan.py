@@ -15,7 +15,7 @@ from rocfuse.files import check_writable, open_closed_streams, write_atomically
 from rocfuse.observe import Observer
 from rocfuse.opt import Chunk, Command
 from rocfuse.opt_arguments import Parser, parse_with_passes
-from rocfuse.pipeline import Pipeline, default_pipeline, parse_options, run_pipeline
+from rocfuse.pipeline import Pipeline, default_pipeline, pass_options, run_pipeline
 from rocfuse.targets import get_target
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class PlanCommand(Command):
 
     def _pipeline(self) -> Pipeline:
         """The default pipeline up to the planner, which is its last element."""
-        whole = default_pipeline({name: parse_options(text) for name, text in self.arguments.passes})
+        whole = default_pipeline(pass_options(self.arguments.passes))
         names = [getattr(element, "name", "") for element in whole.elements]
         count = names.index(PLANNER) + 1
         for name, _ in self.arguments.passes:

@@ -18,7 +18,7 @@ from rocfuse.files import check_writable
 from rocfuse.observe import Observer
 from rocfuse.opt import Chunk
 from rocfuse.opt_arguments import Parser, parse_with_passes
-from rocfuse.pipeline import Pipeline, parse_options
+from rocfuse.pipeline import Pipeline, pass_options
 from rocfuse.plan import NOT_OFFERED, PLANNER, PlanCommand, run_command
 from rocfuse.targets import get_target
 
@@ -146,13 +146,9 @@ class TuneCommand(PlanCommand):
     def _pipeline(self) -> Pipeline:
         """The default pipeline up to the planner, with the line to record as one more pin."""
         if self.arguments.perf_config is not None:
-            options = [parse_options(text) for name, text in self.arguments.passes if name == PLANNER]
-            if any("perf-config" in one for one in options):
+            if "perf-config" in pass_options(self.arguments.passes).get(PLANNER, {}):
                 raise UsageError(f"--perf-config and perf-config of --{PLANNER}: give one of them")
-            others = [one for one in self.arguments.passes if one[0] != PLANNER]
-            texts = [",".join(f"{key}={value}" for key, value in one.items()) for one in options]
-            pinned = ",".join([f"perf-config={self.arguments.perf_config}", *filter(None, texts)])
-            self.arguments.passes = [*others, (PLANNER, pinned)]
+            self.arguments.passes.append((PLANNER, f"perf-config={self.arguments.perf_config}"))
         return super()._pipeline()
 
     def _produce(self, module: ir.Module, chunk: Chunk, pipeline: Pipeline, observer: Observer) -> dict[str, bytes]:
@@ -182,7 +178,7 @@ class TuneCommand(PlanCommand):
         from rocfuse.tuning_db import TuningDb
 
         target = get_target(self.arguments.target)
-        options = {name: parse_options(text) for name, text in self.arguments.passes}
+        options = pass_options(self.arguments.passes)
         observer.enter(f"candidate {trial.line}")
         try:
             module = _alone(chunk.text, decision.name)
