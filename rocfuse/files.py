@@ -15,13 +15,13 @@ from rocfuse.diagnostics import UsageError
 
 def check_writable(path: str | Path) -> None:
     """Raise UsageError when `path` cannot be written because of its folder; cheap, and done before any work."""
-    path = Path(os.path.realpath(path))
-    if path.is_dir():
+    real = Path(os.path.realpath(path))
+    if real.is_dir():
         raise UsageError(f"cannot write {path}: it is a folder")
-    if not path.parent.is_dir():
-        raise UsageError(f"cannot write {path}: the folder {path.parent} does not exist")
-    if not os.access(path.parent, os.W_OK) and not _is_special(path):
-        raise UsageError(f"cannot write {path}: no permission to write in {path.parent}")
+    if not real.parent.is_dir():
+        raise UsageError(f"cannot write {path}: the folder {real.parent} does not exist")
+    if not os.access(real.parent, os.W_OK) and not _is_special(real):
+        raise UsageError(f"cannot write {path}: no permission to write in {real.parent}")
 
 
 def check_distinct(outputs: Mapping[str, Path]) -> None:
@@ -44,9 +44,10 @@ def write_all_atomically(files: Mapping[Path, bytes]) -> None:
 
     A device or a pipe is written to directly. Raises UsageError when a file cannot be written.
     """
-    targets = {Path(os.path.realpath(path)): data for path, data in files.items()}
-    for path in targets:
-        check_writable(path)
+    names = {Path(os.path.realpath(path)): path for path in files}
+    targets = {path: files[name] for path, name in names.items()}
+    for name in files:
+        check_writable(name)
     written: dict[Path, Path] = {}
     finished: list[Path] = []
     try:
@@ -62,7 +63,7 @@ def write_all_atomically(files: Mapping[Path, bytes]) -> None:
     except OSError as error:
         for path in finished:
             path.unlink(missing_ok=True)
-        raise UsageError(f"cannot write {error.filename or path}: {error.strerror}") from error
+        raise UsageError(f"cannot write {names[path]}: {error.strerror}") from error
     finally:
         for temporary in written.values():
             with contextlib.suppress(OSError):

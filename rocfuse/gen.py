@@ -276,6 +276,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         arguments = vars(parser.parse_args(argv))
         output = arguments.pop("output")
+        if not output:
+            raise UsageError("-o: need a file name")
         text = f"{build(GenOptions(**arguments))}".rstrip("\n") + "\n"
         if output == "-":
             return write_stdout(text.encode())

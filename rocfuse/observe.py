@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rocfuse.crash import Stage
+from rocfuse.diagnostics import UsageError
 from rocfuse.records import record
 
 if TYPE_CHECKING:
@@ -36,7 +38,9 @@ class Reproducer:
         arguments = list(self.command)
         if element is not None:
             arguments = [str(self.path), f"--target={self.target}", f"--pass-pipeline={element}", *self.shared]
-        self.pending.write_text(f"// python -m rocfuse.opt {shlex.join(arguments)}\n{text}")
+        text = f"// python -m rocfuse.opt {shlex.join(arguments)}\n{text}"
+        with _writing(self.path):
+            self.pending.write_text(text)
 
     def finish(self, failed: bool) -> None:
         """Keep the reproducer if the command failed, else leave nothing."""
@@ -109,12 +113,23 @@ class Observer:
     def artifact(self, index: int, name: str, data: bytes) -> None:
         """Write something that is no IR into the dump folder."""
         if self.dump_folder:
-            self.dump_folder.mkdir(parents=True, exist_ok=True)
-            (self.dump_folder / f"{index:02d}_{name}").write_bytes(data)
+            path = self.dump_folder / f"{index:02d}_{name}"
+            with _writing(path):
+                self.dump_folder.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(data)
 
     def _dump(self, index: int, name: str, module: ir.Module) -> None:
         if self.dump_folder:
             self.artifact(index, name, (plan_header(module) + str(module)).encode())
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Turn what goes wrong while `path` is written into a UsageError."""
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}") from error
 
 
 def plan_header(module: ir.Module) -> str:

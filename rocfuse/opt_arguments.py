@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import ast
 import importlib.util
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -52,7 +53,7 @@ def _argument_parser(passes: Sequence[str]) -> Parser:
         prog="python -m rocfuse.opt",
         description="Run rocfuse passes on MLIR, or compile it to a kernel a function. Diagnostics go to stderr.",
         epilog="\n  ".join(
-            ["passes, with options as =name=value,… (see --list-passes):", *(f"--{name}" for name in passes)]
+            ["passes, with options as =name=value,… (docs/passes.md has them):", *(f"--{name}" for name in passes)]
         ),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -100,18 +101,35 @@ def _check_arguments(arguments: argparse.Namespace) -> None:
         raise UsageError("--pass-pipeline cannot be mixed with pass flags: write those passes into the pipeline text")
     if arguments.emit and arguments.pass_pipeline is not None:
         raise UsageError("--emit runs the whole pipeline: --pass-pipeline cannot be given with it")
-    if arguments.emit in ("obj", "hsaco") and arguments.output == "-":
+    only_tells = arguments.list_passes or (arguments.dump_pass_pipeline and arguments.input is None)
+    if arguments.emit in ("obj", "hsaco") and arguments.output == "-" and not only_tells:
         raise UsageError(f"--emit={arguments.emit} writes a binary: give its file with -o FILE")
     if arguments.save_isa and arguments.emit != "hsaco":
         raise UsageError("--save-isa goes with --emit=hsaco; --emit=isa writes only the assembly")
-    if arguments.emit == "hsaco" and Path(arguments.output).suffix in (".json", ".s"):
-        raise UsageError(f"-o {arguments.output}: the name belongs to a file that is written beside the code object")
-    needs_input = not (arguments.list_passes or arguments.dump_pass_pipeline)
-    if arguments.input is None and needs_input and (sys.stdin is None or sys.stdin.isatty()):
+    if arguments.input is None and not only_tells and (sys.stdin is None or sys.stdin.isatty()):
         raise UsageError("no input: give a file, or - for stdin")
-    for path in (arguments.output, arguments.reproducer):
-        if path not in (None, "-"):
-            check_writable(path)
+    _check_places(arguments)
+
+
+def _check_places(arguments: argparse.Namespace) -> None:
+    """Raise UsageError for a place that cannot be written, or is not to be."""
+    output, reproducer, folder = arguments.output, arguments.reproducer, arguments.mlir_print_ir_tree_dir
+    if not output:
+        raise UsageError("-o: need a file name")
+    if arguments.emit == "hsaco" and Path(output).suffix in (".json", ".s"):
+        raise UsageError(f"-o {output}: the name belongs to a file that is written beside the code object")
+    if arguments.emit and output != "-" and os.path.realpath(output) == os.path.realpath(arguments.input or "-"):
+        raise UsageError(f"-o {output}: it is the input, which would be lost; give another file")
+    if output != "-":
+        check_writable(output)
+    if reproducer == Path("-"):
+        raise UsageError("--reproducer=-: stdout is for the result; give a file")
+    if reproducer:
+        check_writable(reproducer)
+        if reproducer.exists() and not reproducer.is_file():
+            raise UsageError(f"--reproducer={reproducer}: need a file, which is replaced; have a device or a pipe")
+    if folder and folder.exists() and not folder.is_dir():
+        raise UsageError(f"cannot write to {folder}: it is no folder")
 
 
 def make_reproducer(arguments: argparse.Namespace, argv: Sequence[str]) -> Reproducer | None:
