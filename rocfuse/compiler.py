@@ -17,7 +17,7 @@ from rocfuse.diagnostics import UsageError
 from rocfuse.dialect import MULTI_GEMM, create_context, walk
 from rocfuse.fused_kernel import read_kernel, require_kernel
 from rocfuse.passes import PassContext
-from rocfuse.pipeline import default_pipeline, mlir_failure, run_pipeline
+from rocfuse.pipeline import default_pipeline, mlir_failure, parse_options, run_pipeline
 from rocfuse.records import record
 from rocfuse.targets import get_target
 from rocfuse.tuning_db import TuningDb, read
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from rocfuse.sim import SimulationResult
 
-Options = Mapping[str, Mapping[str, str]]
+Options = Mapping[str, str | Mapping[str, str | int]]
 OnRemark = Callable[[str, str], None]
 OnStage = Callable[[str], None]
 
@@ -41,6 +41,10 @@ class CodeObject:
     machine_code: llvm.MachineCode = field(repr=False)
     llvm: str
     input_ir: str = field(repr=False)
+
+    def __repr__(self) -> str:
+        kernels = ", ".join(entry["name"] for entry in self.contract["kernels"])
+        return f"CodeObject({kernels} for {self.contract['target']}, {len(self.hsaco)} B)"
 
     @property
     def obj(self) -> bytes:
@@ -72,8 +76,8 @@ class CodeObject:
 class Generated:
     """Object code that is not linked yet."""
 
-    machine_code: llvm.MachineCode
-    llvm: str
+    machine_code: llvm.MachineCode = field(repr=False)
+    llvm: str = field(repr=False)
     facts: tuple[KernelFacts, ...]
 
     @property
@@ -167,7 +171,8 @@ def compile(
     """Compile a module to a code object and its contract.
 
     A module whose context came from `rocfuse.dialect.create_context` is lowered in place; any other stays as it is.
-    `options` maps pass names to their option texts, `on_remark(location, message)` receives remarks and
+    `options` maps pass names to options, `{"rocfuse-plan-kernels": {"tile-m": 128, "objective": "latency"}}`, or to
+    their text, `"tile-m=128,objective=latency"`; `on_remark(location, message)` receives remarks and
     `on_stage(name)` the name of each stage as it starts; `tuning_db` is a file that `rocfuse.tune` wrote. Raises
     CompileError for a program that cannot be compiled, UsageError for wrong options.
     """
@@ -191,14 +196,37 @@ def _lower(
     on_stage: OnStage | None,
     tuning_db: str | Path | TuningDb | None,
 ) -> tuple[ir.Module, Sequence[KernelFacts]]:
+    if not isinstance(text_or_module, str | ir.Module):
+        raise UsageError(f"the program: need MLIR text or an ir.Module, have {type(text_or_module).__name__}")
+    pipeline = default_pipeline(_option_texts(options or {}))
     module = text_or_module if isinstance(text_or_module, ir.Module) else _parse(text_or_module)
     if not module.context.is_registered_operation(MULTI_GEMM):  # the caller's own context: MLIR would abort
         module = _parse(module.operation.get_asm(enable_debug_info=True))
     tuning = read(tuning_db) if isinstance(tuning_db, str | Path) else tuning_db
     context = PassContext(get_target(target), on_remark, refusal_is_error=True, tuning=tuning)
     capture = _Capture(context, on_stage)
-    run_pipeline(module, default_pipeline(options), context, capture)
+    run_pipeline(module, pipeline, context, capture)
     return module, capture.facts
+
+
+def _option_texts(options: Options) -> dict[str, dict[str, str]]:
+    """The options as the texts that a command line gives. Raises UsageError for what is of another form."""
+    if not isinstance(options, Mapping):
+        raise UsageError(
+            f"options: need a dict of pass names, {{'PASS': {{'NAME': value}}}}, have {type(options).__name__}"
+        )
+    texts: dict[str, dict[str, str]] = {}
+    for name, given in options.items():
+        values = parse_options(given) if isinstance(given, str) else given
+        if not isinstance(values, Mapping):
+            raise UsageError(
+                f"{name}: need a dict of options or their text, 'NAME=value,…', have {type(given).__name__}"
+            )
+        for key, value in values.items():
+            if not isinstance(value, str | int):
+                raise UsageError(f"{name}: option '{key}' takes a str, int or bool, not {type(value).__name__}")
+        texts[name] = {k: str(v).lower() if isinstance(v, bool) else str(v) for k, v in values.items()}
+    return texts
 
 
 def _parse(text: str) -> ir.Module:

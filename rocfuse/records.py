@@ -21,7 +21,8 @@ def record(cls: type[T]) -> type[T]:
     made: Any = dataclass(init=False, repr=False, eq=False)(cls)
     names = [one.name for one in fields(made) if one.compare]
     made.__init__ = _initialiser(made)
-    made.__eq__, made.__hash__, made.__repr__ = _equal, _hash, _text
+    made.__eq__, made.__hash__ = _equal, _hash
+    made.__repr__ = vars(cls).get("__repr__", _text)
     made.__setattr__ = made.__delattr__ = _refuse
     made._record_values = attrgetter(*names) if names else _nothing
     return cls
