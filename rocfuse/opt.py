@@ -133,8 +133,9 @@ class Command:
             self.diagnostics.clear()
             outputs += self._process(chunk, pipeline, f"chunk{number:02d}" if len(chunks) > 1 else "")
             if self.arguments.verify_diagnostics:
-                expected = find_expected(chunk.source, chunk.first_line)
-                for problem in check_expected(expected, self.diagnostics, self.input_name):
+                expected, malformed = find_expected(chunk.source, chunk.first_line)
+                problems = [one.text(self.input_name) for one in malformed]
+                for problem in problems + check_expected(expected, self.diagnostics, self.input_name):
                     print(problem, file=sys.stderr)
                     self.failed = True
         self._end_timing()

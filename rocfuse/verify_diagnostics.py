@@ -18,6 +18,11 @@ _PLAIN = re.compile(r"^(.*?):(\d+):(\d+)$")
 _EXPECTED = re.compile(
     r"expected-(error|note|remark|warning)(-re)? *(@([+-]\d+|above|below|unknown))? *\{\{(.*)\}\}\s*$",
 )
+_MEANT = re.compile(r"//.*\b(expected-[\w-]* *(@\S*|\{).*)")  # what was meant as one, too
+_FORM = (
+    "need expected-error, -warning, -remark or -note, with -re for a regular expression; @+N, @-N, @above, @below, "
+    "@unknown or nothing; and {{text}} to the end of the line"
+)
 INPUT = "-"  # the file name that MLIR gives to text without one
 
 
@@ -65,27 +70,35 @@ class Expected:
         )
 
 
-def find_expected(source: str, first_line: int = 1) -> list[Expected]:
-    """The annotations in `source`, whose first line has number `first_line`."""
+def find_expected(source: str, first_line: int = 1) -> tuple[list[Expected], list[Diagnostic]]:
+    """The annotations in `source`, whose first line has number `first_line`, and an error for each malformed one."""
     found: list[Expected] = []
+    malformed: list[Diagnostic] = []
     waiting: list[tuple[int, str, re.Pattern[str], str]] = []  # @below annotations that wait for a line of code
     last_code = 0
     for number, line in enumerate(source.splitlines(), first_line):
         match = _EXPECTED.search(line)
+        if not match and (meant := _MEANT.search(line)):
+            malformed.append(Diagnostic("error", f"'{meant.group(1).strip()}': {_FORM}", INPUT, number, 1))
+            continue
         if not match:
             found += [Expected(severity, number, pattern, text, at) for at, severity, pattern, text in waiting]
             waiting.clear()
             last_code = number
             continue
         severity, regex, _, place, text = match.groups()
-        pattern = _pattern(text, bool(regex))
+        try:
+            pattern = _pattern(text, bool(regex))
+        except re.error as error:
+            malformed.append(Diagnostic("error", f"'{text}' is no regular expression: {error}", INPUT, number, 1))
+            continue
         if place == "below":
             waiting.append((number, severity, pattern, text))
             continue
         at = {"above": last_code, "unknown": 0, None: number}.get(place)
         found.append(Expected(severity, number + int(place) if at is None else at, pattern, text, number))
     found += [Expected(severity, -1, pattern, text, at) for at, severity, pattern, text in waiting]
-    return found
+    return found, malformed
 
 
 def check_expected(expected: Sequence[Expected], diagnostics: Sequence[Diagnostic], input_name: str) -> list[str]:
