@@ -45,15 +45,17 @@ def options_text(cls: type[Pass]) -> str:
 
 
 def prose(docstring: str) -> str:
-    """A docstring as Markdown: its indented examples become MLIR code blocks."""
+    """A docstring as Markdown: its indented examples, with the arrow between their parts, become MLIR code blocks."""
     out: list[str] = []
     code: list[str] = []
     for line in [*inspect.cleandoc(docstring).splitlines(), None]:
-        if line is not None and (line.startswith("    ") or (code and not line.strip())):
-            code.append(line[4:])
+        if line is not None and (line.startswith("  ") or line == "→" or (code and not line)):
+            code.append(line)
             continue
         if code:
-            out += ["```mlir", *"\n".join(code).rstrip().splitlines(), "```", ""]
+            margin = min(len(one) - len(one.lstrip()) for one in code if one.strip() not in ("", "→"))
+            block = [one.strip() if one.strip() == "→" else one[margin:] for one in code]
+            out += ["```mlir", *"\n".join(block).rstrip().splitlines(), "```", ""]
             code = []
         if line is not None:
             out.append(line)

@@ -54,15 +54,13 @@ class ExpandMath(Pass):
     within 4 ulp, unless its result only ever reaches f16 or bf16 through elementwise ops: then v_exp_f32 and v_rcp_f32
     are good enough. Ops on constants are folded. What has no expansion is an error at the op.
 
-    ```mlir
-    %e = math.exp %x : f16
-    // becomes
-    %c = arith.constant 1.44269502 : f32
-    %0 = arith.extf %x : f16 to f32
-    %1 = arith.mulf %0, %c : f32
-    %2 = math.exp2 %1 fastmath<afn> : f32        // v_exp_f32
-    %e = arith.truncf %2 : f32 to f16
-    ```
+        %e = math.exp %x : f16
+        // becomes
+        %c = arith.constant 1.44269502 : f32
+        %0 = arith.extf %x : f16 to f32
+        %1 = arith.mulf %0, %c : f32
+        %2 = math.exp2 %1 fastmath<afn> : f32        // v_exp_f32
+        %e = arith.truncf %2 : f32 to f16
     """
 
     name: ClassVar[str] = "rocfuse-expand-math"

@@ -35,7 +35,9 @@ class Problem:
 class Verify(Pass):
     """Check the constraints on rocfuse ops; changes nothing.
 
-    "rocfuse.multi_gemm"() ({…}) {dims = ["n", "m", "k"]}   →   error: multi_gemm_c2: dims are n, m, k (need …)
+    An op that breaks one is an error at that op, which names the constraint:
+
+        "rocfuse.multi_gemm"() ({…}) {dims = ["n", "m", "k"]}   →   error: multi_gemm_c2: dims are n, m, k (need …)
     """
 
     name: ClassVar[str] = "rocfuse-verify"

@@ -72,3 +72,14 @@ def test_links_lead_somewhere(document):
 
 def test_generated_documents_are_up_to_date():
     subprocess.run([sys.executable, "docs/generate.py", "--check"], cwd=ROOT, check=True)
+
+
+def test_examples_of_the_passes_are_in_code_blocks():
+    prose = re.sub(r"^```mlir\n.*?^```\n", "", (ROOT / "docs/passes.md").read_text(), flags=re.DOTALL | re.MULTILINE)
+    assert "```" not in prose
+    assert [line for line in prose.splitlines() if re.match(r'  |→|[%"]', line)] == []
+
+
+def test_the_annotation_in_the_guide_is_part_of_a_message():
+    (text,) = re.findall(r"\{\{(.*?)\}\}", (ROOT / "docs/debugging.md").read_text())
+    assert any(text in file.read_text() for file in (ROOT / "rocfuse").rglob("*.py"))
