@@ -52,7 +52,7 @@ def fused_form(module: ir.Module, refused: Collection[str] = ()) -> Refusal | No
             reason = _at(left[0], f"{left[0].name} is a product outside of a {MULTI_GEMM}") if left else None
         if reason:
             return reason
-    return None if found else Refusal(f"there is no {MULTI_GEMM}; run rocfuse-form-multi-gemm")
+    return None if found else Refusal(f"there is no {MULTI_GEMM}")
 
 
 def planned_form(module: ir.Module, refused: Collection[str] = ()) -> Refusal | None:
@@ -62,7 +62,7 @@ def planned_form(module: ir.Module, refused: Collection[str] = ()) -> Refusal | 
         return reason
     for op in (op for function in functions(module, refused) for op in nested_ops(function)):
         if op.name == MULTI_GEMM and PLAN not in op.attributes:
-            return _at(op, "it has no plan; run rocfuse-plan-kernels")
+            return _at(op, f"{op.name} has no plan")
     return None
 
 
@@ -82,7 +82,7 @@ FORMS: Mapping[str, Form] = {
 
 
 def _at(op: ir.Operation, text: str) -> Refusal:
-    return Refusal(f"{text} ({op.name})", str(op.location))
+    return Refusal(text if op.name in text else f"{text} ({op.name})", str(op.location))
 
 
 def _fused_function(ops: list[ir.Operation]) -> Refusal | None:

@@ -139,7 +139,7 @@ def run_pipeline(
                 instrumentation.before(index, text, module)
             if isinstance(element, Pass):
                 forms = tuple(set(element.requires) - set(holding))
-                _check_forms(element, "requires", forms, module, context.refused)
+                _check_forms(element, "requires", forms, module, context.refused, pipeline.elements[: index - 1])
             known = context.refused
             try:
                 if isinstance(element, Pass):
@@ -239,7 +239,15 @@ def _verify(module: ir.Module, text: str, element: Pass | str) -> None:
         verify_module(module)
 
 
-def _check_forms(element: Pass, verb: str, forms: tuple[str, ...], module: ir.Module, refused: Collection[str]) -> None:
+def _check_forms(
+    element: Pass,
+    verb: str,
+    forms: tuple[str, ...],
+    module: ir.Module,
+    refused: Collection[str],
+    earlier: tuple[Pass | str, ...] = (),
+) -> None:
+    """Raise CompileError for a form that does not hold; for one that no `earlier` pass ensures, it says which does."""
     if not forms:
         return
     from rocfuse.forms import FORMS
@@ -247,4 +255,7 @@ def _check_forms(element: Pass, verb: str, forms: tuple[str, ...], module: ir.Mo
     for form in forms:
         broken = FORMS[form](module, refused)
         if broken:
-            raise CompileError(f"{element.name} {verb} the form '{form}': {broken.reason}", broken.location)
+            makers = [one for one in DEFAULT_PASSES if form in get_pass(one).ensures] if verb == "requires" else []
+            ran = any(isinstance(one, Pass) and form in one.ensures for one in earlier)
+            hint = f"; run {makers[0]} before it" if makers and not ran else ""
+            raise CompileError(f"{element.name} {verb} the form '{form}': {broken.reason}{hint}", broken.location)

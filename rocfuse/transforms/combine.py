@@ -119,7 +119,8 @@ class Collector:
 
     def _product(self, op: ir.Operation, access: Access) -> ProductNode:
         if any(_reads_product(operand) for operand in list(op.operands)[:2]):
-            raise Refused(op, f"{op.name} {_reduces(op)}, which another product computes: reduce in another kernel")
+            text = f"{op.name} {_reduces(op)} of another product's result; compute that product in a kernel before it"
+            raise Refused(op, text)
         node = ProductNode(op, access)
         self.products.append(node)
         init = self.node(op.operands[2], access, op)

@@ -69,6 +69,7 @@ class Match:
     results: tuple[Result, ...]
 
 
+CALLS = "calls are no part of a kernel; inline them with rocfuse.opt --pass-pipeline=inline, or move them out"
 NO_PRODUCT = "nothing to fuse: no product of two tensors; a linalg or tosa matmul is needed"
 
 
@@ -89,6 +90,9 @@ def _no_product(function: ir.Operation, alone: bool) -> Refused:
         if sums_by_constant(op):
             return Refused(op, CONSTANT_OPERAND)
         return Refused(op, f"nothing to fuse: {op.name} is no product of two tensors (a convolution, a sum?)")
+    for op in nested_ops(function):
+        if op.name == "func.call":
+            return Refused(op, f"nothing to fuse: no product of two tensors, and {CALLS}")
     other = "" if alone else f"; compile the other functions without @{name_of(function)}"
     return Refused(function, f"{NO_PRODUCT}{other}")
 
@@ -120,13 +124,14 @@ def _check_shape(function: ir.Operation) -> ir.Operation:
     ops = [one.operation for one in block.operations]
     for op in ops[:-1]:
         if not op.name.startswith(("linalg.", "tensor.", "arith.", "math.")):
+            if op.name == "func.call":
+                raise Refused(op, CALLS)
             raise Refused(op, f"{op.name} in the function; a kernel is made of tensor, linalg and arith ops")
     for op in filter(is_product, ops):
         types = [str(element_type(value)) for value in op.operands]
         if any(one not in FLOATS for one in types):
-            raise Refused(
-                op, f"the product multiplies {types[0]} by {types[1]} into {types[2]}; f16 and bf16 are fused"
-            )
+            text = f"the product multiplies {types[0]} by {types[1]} into {types[2]} (need two f16 or two bf16)"
+            raise Refused(op, f"{text}; convert them")
     terminator = ops[-1]
     for value in terminator.operands:
         if not is_static_tensor(value) or str(element_type(value)) not in FLOATS:

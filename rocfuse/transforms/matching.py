@@ -195,7 +195,15 @@ def is_reduction(op: ir.Operation) -> bool:
 
 
 def sums_by_constant(op: ir.Operation) -> bool:
-    """Whether `op` sums one tensor times a constant: what is left of a product when an operand of it is a constant."""
+    """Whether `op` sums one tensor times a constant: what is left of a product when an operand of it is a constant.
+
+    Of ones no factor is left, but the loop of the result that only the constant had.
+    """
+    view = structured(op)
+    if view is not None and len(view.maps) == 2 and view.reductions:
+        read, written = ({index.dim for index in one} for one in view.maps)
+        if not written <= read:
+            return True
     inputs = len(op.operands) - len(op.results)
     factors = [operand for inner in nested_ops(op) if inner.name == "arith.mulf" for operand in inner.operands]
     return is_reduction(op) and inputs == 1 and any(scalar_constant(factor) is not None for factor in factors)

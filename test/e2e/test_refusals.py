@@ -108,7 +108,7 @@ REFUSALS: dict[Callable[[], str], str] = {
     without_elements(0, 16, 16): "a dim has no elements",
     without_elements(16, 0, 16): "k 0: a dim has no elements",
     without_elements(16, 16, 0): "a dim has no elements",
-    fed_by_a_product: "reduces over 32 elements, which another product computes",
+    fed_by_a_product: "reduces over 32 elements of another product's result",
 }
 NAMES = [one.__name__ for one in REFUSALS]
 NAMES[5:7] = ["f32", "i8"]

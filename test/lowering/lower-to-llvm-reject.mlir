@@ -4,10 +4,10 @@
 // RUN: not %rocfuse-opt %s --rocfuse-plan-kernels --rocfuse-lower-to-gpu --rocfuse-lower-to-llvm 2>&1 | FileCheck %s --check-prefix=WAVE
 // RUN: not %rocfuse-opt %s --rocfuse-lower-to-llvm 2>&1 | FileCheck %s --check-prefix=NONE
 
-// PLAN: error: rocfuse-lower-to-gpu requires the form 'planned': it has no plan; run rocfuse-plan-kernels
+// PLAN: error: rocfuse-lower-to-gpu requires the form 'planned': rocfuse.multi_gemm has no plan; run rocfuse-plan-kernels before it
 // PLAN-NOT: func.func
 // STEPS: error: rocfuse-lower-to-amdgpu requires the form 'blockwise': there is no gpu.func in a gpu.module
-// WAVE: error: rocfuse-lower-to-llvm requires the form 'wave': rocfuse.{{[a-z_]+}} is left in a kernel
+// WAVE: error: rocfuse-lower-to-llvm requires the form 'wave': rocfuse.{{[a-z_]+}} is left in a kernel; run rocfuse-lower-to-amdgpu before it
 // NONE: error: rocfuse-lower-to-llvm requires the form 'wave': there is no gpu.func in a gpu.module
 
 #a = affine_map<(d0, d1, d2) -> (d0, d2)>

@@ -32,7 +32,7 @@ func.func @squares(%x: tensor<5x7xf16>, %w: tensor<7x6xf16>, %c: tensor<5x6xf32>
   %h = tensor.extract_slice %p[0, 0] [5, 3] [1, 1] : tensor<5x6xf32> to tensor<5x3xf32>
   %g = tensor.extract_slice %p[0, 3] [5, 3] [1, 1] : tensor<5x6xf32> to tensor<5x3xf32>
   %m = arith.mulf %h, %g : tensor<5x3xf32>
-  // expected-remark @below {{linalg.generic reduces over 3 elements, which another product computes: reduce in another kernel}}
+  // expected-remark @below {{linalg.generic reduces over 3 elements of another product's result; compute that product in a kernel before it}}
   %r = linalg.reduce {arith.addf} ins(%m : tensor<5x3xf32>) outs(%d : tensor<5xf32>) dimensions = [1]
   return %r : tensor<5xf32>
 }

@@ -6,7 +6,7 @@
 func.func @chained(%x: tensor<5x7xf16>, %w: tensor<7x6xf16>, %v: tensor<6x4xf16>, %c: tensor<5x6xf16>, %d: tensor<5x4xf16>)
     -> tensor<5x4xf16> {
   %p = linalg.matmul ins(%x, %w : tensor<5x7xf16>, tensor<7x6xf16>) outs(%c : tensor<5x6xf16>) -> tensor<5x6xf16>
-  // expected-remark @below {{linalg.generic reduces over 6 elements, which another product computes: reduce in another kernel}}
+  // expected-remark @below {{linalg.generic reduces over 6 elements of another product's result; compute that product in a kernel before it}}
   %q = linalg.matmul ins(%p, %v : tensor<5x6xf16>, tensor<6x4xf16>) outs(%d : tensor<5x4xf16>) -> tensor<5x4xf16>
   return %q : tensor<5x4xf16>
 }
@@ -42,6 +42,15 @@ func.func @dynamic(%x: tensor<?x7xf16>, %w: tensor<7x6xf16>, %c: tensor<?x6xf32>
 
 func.func @constant(%x: tensor<5x7xf16>, %c: tensor<5x6xf32>) -> tensor<5x6xf32> {
   %w = arith.constant dense<2.0> : tensor<7x6xf16>
+  // expected-remark @below {{an operand of the product is a constant; operands must be function arguments: pass it as one}}
+  %p = linalg.matmul ins(%x, %w : tensor<5x7xf16>, tensor<7x6xf16>) outs(%c : tensor<5x6xf32>) -> tensor<5x6xf32>
+  return %p : tensor<5x6xf32>
+}
+
+// -----
+
+func.func @ones(%x: tensor<5x7xf16>, %c: tensor<5x6xf32>) -> tensor<5x6xf32> {
+  %w = arith.constant dense<1.0> : tensor<7x6xf16>
   // expected-remark @below {{an operand of the product is a constant; operands must be function arguments: pass it as one}}
   %p = linalg.matmul ins(%x, %w : tensor<5x7xf16>, tensor<7x6xf16>) outs(%c : tensor<5x6xf32>) -> tensor<5x6xf32>
   return %p : tensor<5x6xf32>

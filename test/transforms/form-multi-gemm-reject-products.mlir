@@ -12,7 +12,7 @@ func.func @f32(%x: tensor<5x7xf32>, %w: tensor<7x6xf32>, %c: tensor<5x6xf32>) ->
 // -----
 
 func.func @i8(%x: tensor<5x7xi8>, %w: tensor<7x6xi8>, %c: tensor<5x6xi32>) -> tensor<5x6xi32> {
-  // expected-remark @below {{the product multiplies i8 by i8 into i32; f16 and bf16 are fused}}
+  // expected-remark @below {{the product multiplies i8 by i8 into i32 (need two f16 or two bf16); convert them}}
   %p = linalg.matmul ins(%x, %w : tensor<5x7xi8>, tensor<7x6xi8>) outs(%c : tensor<5x6xi32>) -> tensor<5x6xi32>
   return %p : tensor<5x6xi32>
 }
