@@ -185,6 +185,10 @@ def compile(
     hsaco = link.link(code.obj)
     stage("contract")
     contract = build_contract(code.facts, hsaco, get_target(target))
+    for kernel in contract["kernels"]:
+        if on_remark and (kernel["spills"] or kernel["scratch_bytes"]):
+            spilled = f"{kernel['spills']} registers spilled, {kernel['scratch_bytes']} B of scratch"
+            on_remark("", f"{kernel['name']}: {spilled}: it needs more than was estimated; try a smaller tile")
     return CodeObject(hsaco, contract, code.machine_code, code.llvm, source)
 
 
