@@ -116,7 +116,7 @@ def row(work: tuple[str, str, str]) -> Row:
                 f"{kernel['registers']}/{plan.register_budget}",
             ),
             decision.objective,
-            *(f"{cycles / clock:.1f}" for cycles in (alone, taken, best)),
+            *(f"{cycles / clock:.2f}" for cycles in (alone, taken, best)),
         ),
         "; ".join(_wrong(kernel, plan.lds.bytes, plan.register_budget)),
     )

@@ -72,9 +72,10 @@ def search(
     pins: Mapping[str, Any] | None = None,
     group_m: int | None = None,
     objective: Objective = "latency",
+    known: Iterable[Result] = (),
 ) -> Found:
-    """Try all levels and choose for an objective. `pins` are fields of Tiling."""
-    tried: dict[Tiling, Result] = {}
+    """Try all levels and choose for an objective. `pins` are fields of Tiling; `known` was tried with the same."""
+    tried: dict[Tiling, Result] = {one.tiling: one for one in known}
 
     def attempt(tilings: Iterable[Tiling]) -> None:
         for tiling in tilings:
@@ -117,7 +118,7 @@ def search_by_size(
     least = min(one.cost.total for one in found.results if isinstance(one, Candidate))
     if found.chosen.cost.total <= least * (1 + TOLERANCE):
         return changed(found, by="size")
-    alone = search(problem, target, limits, pins, group_m)
+    alone = search(problem, target, limits, pins, group_m, known=found.results)
     assert alone.chosen
     if found.chosen.cost.total > alone.chosen.cost.total * MOST_ALONE:
         return changed(alone, by="price")
