@@ -37,16 +37,18 @@ def show_fused_ir(text: str) -> None:
 
 def show_account(contract: dict) -> None:
     """Print what the contract says of the kernel."""
+    from rocfuse.diagnostics import count
+
     for kernel in contract["kernels"]:
         tile = kernel["tile"]
         rows = {
             "kernel": f"{kernel['name']}: {kernel['gemms']} GEMMs of m {kernel['m']}, n {kernel['n']}, k {kernel['k']}",
-            "tile": f"{tile['m']} x {tile['n']} x {tile['k']} of each GEMM, {kernel['stages']} LDS stage(s)",
+            "tile": f"{tile['m']} x {tile['n']} x {tile['k']} of each GEMM, {count(kernel['stages'], 'LDS stage')}",
             "grid, block": f"{kernel['grid']} workgroups of {kernel['block']} threads",
             "LDS": f"{kernel['lds_bytes']} B, {kernel['lds_allocated_bytes']} B as allocated",
             "registers": f"{kernel['vgprs']} VGPRs + {kernel['agprs']} AGPRs, {kernel['sgprs']} SGPRs",
             "spills": f"{kernel['spills']}, scratch {kernel['scratch_bytes']} B",
-            "occupancy": f"{kernel['waves_per_simd']} wave(s) a SIMD",
+            "occupancy": f"{count(kernel['waves_per_simd'], 'wave')} a SIMD",
             "arguments": ", ".join(f"{one['name']} {one['dtype']}{one['shape']}" for one in kernel["args"]),
         }
         for name, value in rows.items():
