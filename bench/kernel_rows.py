@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -182,7 +183,8 @@ def triton_sweep() -> list[tuple[dict[str, Any], LoopStats]]:
     """The configurations of the sweep that launch without spills, with their figures; compiled when not there yet."""
     folder = OUT / "triton"
     if not (folder / "done").exists():
-        subprocess.run([str(TRITON), str(ROOT / "bench/peers/triton_gemm.py"), str(folder)], check=True)
+        command = [str(TRITON), str(ROOT / "bench/peers/triton_gemm.py"), str(folder)]
+        subprocess.run(command, check=True, stdout=sys.stderr)  # what it says on its way is not the result
         (folder / "done").touch()
     found = []
     for path in sorted(folder.glob("*.json")):
