@@ -156,10 +156,10 @@ def analyse(kernel: str, instructions: Sequence[Instruction], target: Target, mc
     )  # fmt: skip
 
 
-def mca_tool(target: str = GFX942.name) -> str | None:
-    """The llvm-mca to use: the first that knows the target, which old ones do not; None where there is none."""
+def mca_tool() -> str | None:
+    """The llvm-mca to use: the first that knows gfx942, which old ones do not; None where there is none."""
     there = (name for name in MCA_TOOLS if shutil.which(name))
-    return next((name for name in there if _mca("s_nop 0\n", target, name).returncode == 0), None)
+    return next((name for name in there if _mca("s_nop 0\n", GFX942.name, name).returncode == 0), None)
 
 
 def _mca(text: str, target: str, tool: str) -> subprocess.CompletedProcess[str]:

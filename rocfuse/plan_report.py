@@ -135,12 +135,13 @@ def _step(step: Step, resident: int, target: Target) -> Report:
 
 def _unfused(problem: Problem, target: Target, objective: Objective) -> list[Report]:
     """The programs without fusing, with the time that the objective is about under the name it has in `cost`."""
-    names = ("total_cycles", "microseconds") if objective == "latency" else ("full_gpu_cycles", "full_gpu_microseconds")
+    cycles, time = ("total_cycles", "") if objective == "latency" else ("full_gpu_cycles", "full_gpu_")
     return [
         {
             "name": one.name,
             "kernels": one.kernels,
-            **dict(zip(names, (one.cycles, round(one.cycles / target.engine_clock_mhz, 2)), strict=True)),
+            cycles: one.cycles,
+            f"{time}microseconds": round(one.cycles / target.engine_clock_mhz, 2),
             "bytes": one.bytes,
         }
         for one in alternatives(problem, target, objective)
@@ -148,14 +149,14 @@ def _unfused(problem: Problem, target: Target, objective: Objective) -> list[Rep
 
 
 def _alone(decision: Decision, target: Target) -> Report | None:
-    """What latency would choose, and both plans' times alone on the GPU, where throughput was not asked for."""
+    """What latency would choose and how much faster it is alone, where throughput was not asked for and is slower."""
     if decision.alone is None:
         return None
     have, least = decision.cost.total, decision.alone.cost.total
     return {
         "text": decision.alone.tiling.text(decision.problem.gemms),
         "perf_config": perf_config.format(decision.alone.tiling, decision.alone.plan.group_m),
-        "cycles": least,
+        "total_cycles": least,
         "microseconds": round(least / target.engine_clock_mhz, 2),
         "slower_percent": _percent(have - least, least),
     }

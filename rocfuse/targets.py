@@ -1,8 +1,9 @@
 """The one table of hardware facts. Units are in the field names; the source of each number is beside it.
 
-Sources: [CDNA3] AMD Instinct MI300 ISA guide; [AMDGPU] LLVM's AMDGPUUsage; [MATRIX] AMD matrix-instruction calculator
-and matrix-core notes; [WHITE] AMD's CDNA 3 architecture white paper; [LATENCY] published pointer-chasing measurements
-on MI300X; [MEASURED] published measurements of LDS phases and workgroup placement on MI300X.
+Sources: [CDNA3] AMD Instinct MI300 ISA guide; [AMDGPU] LLVM's AMDGPUUsage; [HSA] HSA runtime specification; [MATRIX]
+AMD matrix-instruction calculator and matrix-core notes; [WHITE] AMD's CDNA 3 architecture white paper; [LATENCY]
+published pointer-chasing measurements on MI300X; [MEASURED] published measurements of LDS phases and workgroup
+placement on MI300X.
 Nothing outside this file asks for a target by name: it asks the table for a capability.
 """
 
@@ -68,7 +69,7 @@ class Target:
     vgprs_per_wave: int  # those of them that every instruction reads; values get into the others by copies
     register_granule: int
     buffer_extent_bytes: int  # most that one buffer resource can bound
-    launch_threads: int  # most of one dispatch, over all workgroups
+    launch_threads: int  # most of one dispatch along a dimension of the grid, over all workgroups
     engine_clock_mhz: int
     issue_cycles: int  # that a SIMD takes to issue one instruction of a wave
     lds_bytes_per_cycle_per_cu: int

@@ -15,6 +15,7 @@ from rocfuse.codegen.elf import Kernel
 from rocfuse.diagnostics import UsageError, count
 from rocfuse.sim.memory import GlobalMemory
 from rocfuse.sim.state import EXEC, LANES, State
+from rocfuse.targets import Target
 
 DTYPES: dict[str, Any] = {
     "f16": np.float16,
@@ -44,8 +45,6 @@ SCALAR_FORMS = {
     "f64": "<d",
     "f16": "<e",
 }
-MAX_THREADS = 1024  # of a workgroup
-MAX_GRID_THREADS = 2**32 - 1  # of a dimension of the grid, a field of the dispatch packet
 POISON = 0xA5  # fills what nobody has written yet
 
 
@@ -194,13 +193,18 @@ def build_memory(contract: Mapping[str, Any], inputs: Mapping[str, np.ndarray], 
 
 
 def build_launch(
-    contract: Mapping[str, Any], kernel: Kernel, inputs: Mapping[str, np.ndarray], memory: Memory, at: int
+    contract: Mapping[str, Any],
+    kernel: Kernel,
+    inputs: Mapping[str, np.ndarray],
+    memory: Memory,
+    at: int,
+    target: Target,
 ) -> Launch:
     """Fill the kernarg segment and the dispatch packet of one kernel."""
     grid_x, grid_y, grid_z = (int(resolve(value, inputs)) for value in contract["grid"])
     block_x, block_y, block_z = (int(value) for value in contract["block"])
     grid, block = (grid_x, grid_y, grid_z), (block_x, block_y, block_z)
-    _check_sizes(kernel.name, grid, block)
+    _check_sizes(kernel.name, grid, block, target)
     explicit = [entry for entry in kernel.metadata.get(".args", []) if not entry[".value_kind"].startswith("hidden_")]
     arguments = sorted(contract["args"], key=lambda argument: argument["index"])
     if len(explicit) != len(arguments):
@@ -225,17 +229,16 @@ def build_launch(
     return Launch(contract, kernel, grid, block, bytes(segment), home.address, packet.address)
 
 
-def _check_sizes(name: str, grid: Sequence[int], block: Sequence[int]) -> None:
-    """A launch must fit the dispatch packet: a workgroup of 1024 threads, 32 bits of threads in a dimension."""
-    if math.prod(block) > MAX_THREADS:
+def _check_sizes(name: str, grid: Sequence[int], block: Sequence[int], target: Target) -> None:
+    """A workgroup must fit its compute unit, and the threads of each dimension the dispatch packet."""
+    most = target.max_workgroup_waves * target.wave_lanes
+    if math.prod(block) > most:
         have = f"{'x'.join(map(str, block))} = {math.prod(block)}"
-        raise UsageError(f"kernel {name}: block: need at most {MAX_THREADS} threads, have {have}")
+        raise UsageError(f"kernel {name}: block: need at most {most} threads, have {have}")
     for axis, groups, threads in zip("xyz", grid, block, strict=True):
-        if groups * threads > MAX_GRID_THREADS:
-            have = f"{groups} x {threads} = {groups * threads}"
-            raise UsageError(
-                f"kernel {name}: grid {axis}: need at most {MAX_GRID_THREADS} threads (32 bits), have {have}"
-            )
+        if groups * threads > target.launch_threads:
+            need, have = f"at most {target.launch_threads} threads", f"{groups} x {threads} = {groups * threads}"
+            raise UsageError(f"kernel {name}: grid {axis}: need {need}, have {have}")
 
 
 def _scalar_bytes(argument: Mapping[str, Any], value: Any) -> bytes:

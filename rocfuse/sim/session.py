@@ -53,7 +53,7 @@ def run_contract(
         target = get_target(contract.get("target", kernel.target))
         if kernel.target != target.name:
             raise UsageError(f"the code object is for {kernel.target}, the contract says {target.name}")
-        launch = build_launch(entry, kernel, inputs, memory, at)
+        launch = build_launch(entry, kernel, inputs, memory, at, target)
         if launch.lds_bytes > target.lds_bytes_per_workgroup:
             need = f"at most {target.lds_bytes_per_workgroup} B of LDS on {target.name}"
             raise UsageError(f"kernel {kernel.name}: need {need}, have {launch.lds_bytes} B")

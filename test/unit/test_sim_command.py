@@ -107,7 +107,7 @@ def test_a_code_object_without_a_contract(tmp_path, capsys):
     [
         (
             {"grid": "99999999999", "block": "256"},
-            "grid x: need at most 4294967295 threads (32 bits), have 99999999999 x 256 = 25599999999744",
+            "grid x: need at most 4294967295 threads, have 99999999999 x 256 = 25599999999744",
         ),
         ({"grid": "1,1,33554432"}, "grid z: need at most 4294967295"),
         ({"block": "99999999999"}, "block: need at most 1024 threads, have 99999999999x1x1"),
