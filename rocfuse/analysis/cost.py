@@ -213,9 +213,12 @@ def full_gpu(
     Other work of the same kind fills what this kernel leaves: no compute unit is idle, there is no last round, and a
     batch is as large as occupancy permits, however small the grid. As in `cost`, nothing overlaps between a batch's
     prologue, loop and combine. Less than `held` at once is for workgroups that do not deal evenly to the SIMDs: they
-    are dealt one by one, and a batch would have to wait for the fullest SIMD.
+    are dealt one by one, and a batch would have to wait for the fullest SIMD. Where they do, no number beats `held`.
     """
-    shares = (_batches(problem, plan, ranges, (one,), target) for one in grid.shares(held))
+    sizes = grid.shares(held)
+    if plan.tiling.waves % target.simds_per_cu == 0:
+        sizes = sizes[-1:]
+    shares = (_batches(problem, plan, ranges, (one,), target) for one in sizes)
     return min(shares, key=lambda one: one.compute)
 
 

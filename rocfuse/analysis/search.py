@@ -93,7 +93,9 @@ def search(
     close = [one.tiling for one in over]
     attempt(changed(one, tile_k=k) for one in best(_OTHER_K) + close[:_OTHER_K] for k in _TILE_K[1:])
     attempt(one for geometry in best(_EXPANDED) + close[:_EXPANDED] for one in variants(geometry, problem))
-    if not best(1):  # time does not matter then: all that may need less
+    if not any(
+        isinstance(one, Candidate) for one in tried.values()
+    ):  # time does not matter then: all that may need less
         every = (changed(one, tile_k=k) for one in geometries(problem, target) for k in _TILE_K)
         attempt(one for geometry in every for one in variants(geometry, problem) if one.stages == 1)
     return Found(tuple(tried.values()), choose(tried.values(), objective), objective)
