@@ -177,12 +177,19 @@ def compile(
     CompileError for a program that cannot be compiled, UsageError for wrong options.
     """
     source = text_or_module if isinstance(text_or_module, str) else str(text_or_module)
-    code = generate(
-        text_or_module, target, options=options, on_remark=on_remark, on_stage=on_stage, tuning_db=tuning_db
-    )
     stage = on_stage or (lambda name: None)
-    stage("link")
-    hsaco = link.link(code.obj)
+    with link.Linker() as linker:
+
+        def enter(name: str) -> None:
+            if name == "llvm":
+                linker.start()
+            stage(name)
+
+        code = generate(
+            text_or_module, target, options=options, on_remark=on_remark, on_stage=enter, tuning_db=tuning_db
+        )
+        stage("link")
+        hsaco = linker.link(code.obj)
     stage("contract")
     contract = build_contract(code.facts, hsaco, get_target(target))
     for kernel in contract["kernels"]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
@@ -116,6 +117,7 @@ class Command:
     def _run(self) -> int:
         self.stage.set("start-up")
         self.timing.enter("start-up")
+        sys.setdlopenflags(os.RTLD_LAZY)  # of the 23,000 functions that MLIR's library links to, few are called
         if not self.simulates:
             _leave_out_numpy()
         pipeline = self._pipeline()

@@ -46,7 +46,7 @@ def _kernel(decision: Decision, target: Target, every: bool) -> Report:
         "dtype": problem.a[0].element_type,
         "perf_config": perf_config.format(plan.tiling, plan.group_m),
         "objective": decision.objective,
-        "objective_by": decision.objective_by,
+        "objective_by": decision.found.by,
         "alone": _alone(decision, target),
         "pins": [{"by": source.name, **source.values} for source in decision.pins.sources if source.values],
         "plan": {**_tiling(plan.tiling, problem), "contiguous": operands.output_direction(problem)},

@@ -19,7 +19,7 @@ from rocfuse.analysis.operands import ELEMENT_BYTES, row_dim
 from rocfuse.analysis.problem import Problem, remembered
 from rocfuse.analysis.registers import occupancy
 from rocfuse.analysis.schedule import ORDERED, ORDERS, Shape
-from rocfuse.analysis.tiling import Plan, k_slice, tile_bytes, workgroups
+from rocfuse.analysis.tiling import Plan, Tiling, k_slice, tile_bytes, workgroups
 from rocfuse.analysis.traffic import traffic
 from rocfuse.records import record
 from rocfuse.targets import Target
@@ -201,6 +201,18 @@ def cost(problem: Problem, plan: Plan, target: Target) -> Cost:
         tiling.waves,
         partial(full_gpu, problem, plan, ranges, grid, held, target),
     )
+
+
+def least_cycles(problem: Problem, tiling: Tiling, target: Target) -> float:
+    """What no plan of a tiling stays below, for either objective: its bytes from the L2s, or its matrix work.
+
+    The work is that of whole tiles, dealt evenly to all SIMDs.
+    """
+    row = target.matrix_instruction(tiling.matrix_op)
+    depth = sum(-(-size // tiling.tile_k) * tiling.tile_k for size in problem.k_sizes)
+    instructions = workgroups(problem, tiling) * (tiling.tile_m * tiling.tile_n * depth // (row.m * row.n * row.k))
+    matrix = instructions * row.cycles / (target.compute_units * target.simds_per_cu)
+    return max(traffic(problem, tiling).with_rereads / (target.l2_bytes_per_cycle_per_xcd * target.xcds), matrix)
 
 
 def full_gpu(

@@ -2,17 +2,20 @@
 
 The search has three levels: every geometry (tile-m, tile-n, waves, instruction) with the usual tile-k, schedule, stages
 and loop form; other tile-k of the best geometries; every schedule, number of stages and loop form of the best of both.
-Where nothing fits, everything of one stage is tried. A pin replaces a field of every candidate.
+Where nothing fits, everything of one stage is tried. A pin replaces a field of every candidate. What cannot be the
+choice is passed over.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import Any, Literal
 
-from rocfuse.analysis.cost import Cost, Objective, cost, group_rows
+from rocfuse.analysis.cost import Cost, Objective, cost, group_rows, least_cycles
 from rocfuse.analysis.problem import Problem
 from rocfuse.analysis.tiling import LOOP_FORMS, MOST_STAGES, SCHEDULES, Limits, Plan, Rejected, Tiling, check
 from rocfuse.records import changed, record
@@ -56,13 +59,76 @@ Result = Candidate | Rejected
 
 @record
 class Found:
-    """Everything that was tried, in order, and the choice; None where nothing fits."""
+    """What was considered, in order, and the choice; None where nothing fits.
 
-    results: tuple[Result, ...]
+    A tiling that was passed over stands for itself: it cannot be the choice (`_Trials.hopeless`), and is only tried
+    where all `results` are asked for.
+    """
+
+    considered: tuple[Result | Tiling, ...]
     chosen: Candidate | None
     objective: Objective
+    attempt: Callable[[Tiling], Result] = field(compare=False, repr=False)
     by: Literal["option", "size", "price"] = "option"  # what decided the objective
     alone: Candidate | None = None  # what latency would choose, where it is worth the difference and was not asked for
+
+    @property
+    def tried(self) -> tuple[Result, ...]:
+        """What the choice was made from."""
+        return tuple(one for one in self.considered if not isinstance(one, Tiling))
+
+    @cached_property
+    def results(self) -> tuple[Result, ...]:
+        """Everything, in order."""
+        return tuple(self.attempt(one) if isinstance(one, Tiling) else one for one in self.considered)
+
+
+@dataclass
+class _Trials:
+    """The tilings of one search so far, and what became of them."""
+
+    problem: Problem
+    target: Target
+    pins: Mapping[str, Any]
+    attempt: Callable[[Tiling], Result]
+    considered: dict[Tiling, Result | Tiling]
+    fastest: float = math.inf  # busy cycles of the fastest plan
+
+    def add(self, tilings: Iterable[Tiling]) -> None:
+        """Try every tiling, as pinned, that is new and may be the choice."""
+        for tiling in tilings:
+            one = changed(tiling, **self.pins) if self.pins else tiling
+            if one in self.considered:
+                continue
+            result = self.considered[one] = one if self.hopeless(one) else self.attempt(one)
+            if isinstance(result, Candidate):
+                self.fastest = min(self.fastest, result.cost.busy)
+
+    def hopeless(self, tiling: Tiling) -> bool:
+        """Whether a tiling cannot be the choice: bytes or products alone take longer than a plan that was found.
+
+        The bound holds for both objectives, as no plan takes more of a full GPU than of one to itself. Nor can a
+        schedule be the choice whose cost is that of another one which fits wherever it does.
+        """
+        if tiling.schedule == "iglp" and "schedule" not in self.pins:
+            return True
+        if self.fastest == math.inf:  # no pin was shown to be possible yet
+            return False
+        return least_cycles(self.problem, tiling, self.target) > self.fastest * (1 + TOLERANCE)
+
+    @property
+    def tried(self) -> list[Result]:
+        """What is known of the tilings that were not passed over."""
+        return [one for one in self.considered.values() if not isinstance(one, Tiling)]
+
+    def best(self, count: int, objective: Objective) -> list[Tiling]:
+        """The best so far."""
+        return [one.tiling for one in _sorted(self.tried, objective)[:count]]
+
+    def close(self) -> list[Tiling]:
+        """What exceeds a budget, by the least excess."""
+        over = [one for one in self.tried if isinstance(one, Rejected) and one.over]
+        return [one.tiling for one in sorted(over, key=lambda one: one.over)]
 
 
 def search(
@@ -75,30 +141,19 @@ def search(
     known: Iterable[Result] = (),
 ) -> Found:
     """Try all levels and choose for an objective. `pins` are fields of Tiling; `known` was tried with the same."""
-    tried: dict[Tiling, Result] = {one.tiling: one for one in known}
-
-    def attempt(tilings: Iterable[Tiling]) -> None:
-        for tiling in tilings:
-            one = changed(tiling, **pins) if pins else tiling
-            if one not in tried:
-                tried[one] = _attempt(problem, target, limits, group_m, one)
-
-    def best(count: int) -> list[Tiling]:
-        fitting = _sorted(tried.values(), objective)
-        return [one.tiling for one in fitting[:count]]
-
-    attempt(geometries(problem, target))
+    attempt = partial(_attempt, problem, target, limits, group_m)
+    trials = _Trials(problem, target, pins or {}, attempt, {one.tiling: one for one in known})
+    trials.add(geometries(problem, target))
     # what did not fit may with a shorter tile, or with loops in sequence: they need less LDS
-    over = sorted((one for one in tried.values() if isinstance(one, Rejected) and one.over), key=lambda one: one.over)
-    close = [one.tiling for one in over]
-    attempt(changed(one, tile_k=k) for one in best(_OTHER_K) + close[:_OTHER_K] for k in _TILE_K[1:])
-    attempt(one for geometry in best(_EXPANDED) + close[:_EXPANDED] for one in variants(geometry, problem))
-    if not any(
-        isinstance(one, Candidate) for one in tried.values()
-    ):  # time does not matter then: all that may need less
+    close = trials.close()
+    best = trials.best(_OTHER_K, objective)
+    trials.add(changed(one, tile_k=k) for one in best + close[:_OTHER_K] for k in _TILE_K[1:])
+    best = trials.best(_EXPANDED, objective)
+    trials.add(one for geometry in best + close[:_EXPANDED] for one in variants(geometry, problem))
+    if not any(isinstance(one, Candidate) for one in trials.tried):  # time does not matter then: all that may need less
         every = (changed(one, tile_k=k) for one in geometries(problem, target) for k in _TILE_K)
-        attempt(one for geometry in every for one in variants(geometry, problem) if one.stages == 1)
-    return Found(tuple(tried.values()), choose(tried.values(), objective), objective)
+        trials.add(one for geometry in every for one in variants(geometry, problem) if one.stages == 1)
+    return Found(tuple(trials.considered.values()), choose(trials.tried, objective), objective, attempt)
 
 
 def search_by_size(
@@ -117,10 +172,10 @@ def search_by_size(
     found = search(problem, target, limits, pins, group_m, "throughput" if rows >= MANY_ROWS else "latency")
     if found.objective == "latency" or not found.chosen:
         return changed(found, by="size")
-    least = min(one.cost.total for one in found.results if isinstance(one, Candidate))
+    least = min(one.cost.total for one in found.tried if isinstance(one, Candidate))
     if found.chosen.cost.total <= least * (1 + TOLERANCE):
         return changed(found, by="size")
-    alone = search(problem, target, limits, pins, group_m, known=found.results)
+    alone = search(problem, target, limits, pins, group_m, known=found.tried)
     assert alone.chosen
     if found.chosen.cost.total > alone.chosen.cost.total * MOST_ALONE:
         return changed(alone, by="price")
@@ -129,8 +184,9 @@ def search_by_size(
 
 def rough(problem: Problem, target: Target, objective: Objective = "latency") -> Candidate | None:
     """The best of the usual geometries, for a prediction only."""
-    usual = geometries(problem, target, _ROUGH, _WAVES[:2])
-    return choose((_attempt(problem, target, None, None, tiling) for tiling in usual), objective)
+    trials = _Trials(problem, target, {}, partial(_attempt, problem, target, None, None), {})
+    trials.add(geometries(problem, target, _ROUGH, _WAVES[:2]))
+    return choose(trials.tried, objective)
 
 
 def _attempt(problem: Problem, target: Target, limits: Limits | None, group_m: int | None, tiling: Tiling) -> Result:

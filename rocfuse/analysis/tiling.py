@@ -130,12 +130,14 @@ def check(problem: Problem, tiling: Tiling, target: Target, limits: Limits | Non
     dealing = _dealing(problem, tiling.tile, tiling.waves, tiling.loop_form, target.wave_lanes)
     if isinstance(dealing, str):
         return Rejected(tiling, dealing, faults=1)
+    lds = account_of(problem, tiling, target)
+    for rejected in _lds_reasons(tiling, lds, target, limits):
+        return rejected
     copies = _brought_in(problem, tiling, dealing)
     registers = _registers(problem, tiling, row, copies, target)
-    fill = _fill(problem, tiling, registers, copies)
-    lds = account_of(problem, tiling, target)
-    for rejected in _budget_reasons(tiling, lds, registers.total, target, limits):
+    for rejected in _register_reasons(tiling, lds, registers.total, target, limits):
         return rejected
+    fill = _fill(problem, tiling, registers, copies)
     chosen = _combine(problem, tiling, lds, registers, target, limits)
     held, combine = registers.copies + chosen.held_registers, chosen.registers
     if (held, combine) != (registers.copies, registers.combine):
@@ -171,10 +173,8 @@ def _combine(
     return plan_combine(problem, tile, row, target, room, registers.combine)
 
 
-def _budget_reasons(
-    tiling: Tiling, lds: LdsAccount, registers: int, target: Target, limits: Limits
-) -> Iterator[Rejected]:
-    """Budgets that a tiling of legal shape exceeds."""
+def _lds_reasons(tiling: Tiling, lds: LdsAccount, target: Target, limits: Limits) -> Iterator[Rejected]:
+    """Budgets of LDS that a tiling of legal shape exceeds."""
     most = target.lds_bytes_per_workgroup
     for have, owner, option in (
         (most, f"on {target.name}", "max-lds-bytes" if most == limits.lds_bytes else ""),
@@ -183,6 +183,12 @@ def _budget_reasons(
         if have is not None and lds.bytes > have:
             text = f"lds {lds.bytes} B > {have} B {owner}"
             yield Rejected(tiling, text, _over(lds.bytes, have), table=lds.table(), option=option)
+
+
+def _register_reasons(
+    tiling: Tiling, lds: LdsAccount, registers: int, target: Target, limits: Limits
+) -> Iterator[Rejected]:
+    """Budgets of registers that it exceeds, and waves that a SIMD does not hold with them."""
     most = most_registers(target, tiling.waves)
     for have, owner, option in (
         (most, f"for {tiling.waves} waves a workgroup", "max-registers" if most == limits.registers else ""),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+from rocfuse.analysis.copies import LDS_ACCESS_BYTES
 from rocfuse.analysis.cost import Objective
 from rocfuse.analysis.operands import ELEMENT_BYTES
 from rocfuse.analysis.problem import Access, Problem
@@ -55,7 +56,7 @@ def alternatives(problem: Problem, target: Target, objective: Objective = "laten
         found.append(Unfused(name, len(gemms) + kernels, round(cycles), moved))
 
     alone = tuple(
-        replace(problem, a=(a,), b=(b,), extras=(), outputs=(product,), k_roles=(problem.k_role(g),))
+        replace(problem, a=(a,), b=(_aligned_alike(b),), extras=(), outputs=(product,), k_roles=(problem.k_role(g),))
         for g, (a, b) in enumerate(zip(problem.a, problem.b, strict=True))
     )
     if len(alone) == 1:
@@ -67,6 +68,11 @@ def alternatives(problem: Problem, target: Target, objective: Objective = "laten
     # the last GEMM reads the other products before it stores; its own never reaches memory
     consider(f"{len(alone)} GEMMs, the last one combines", alone, 0, (problem.gemms - 1) * product_bytes)
     return tuple(sorted(found, key=lambda one: one.cycles))
+
+
+def _aligned_alike(operand: Access) -> Access:
+    """The operand at the first offset of its alignment: slices of one array are then one and the same, planned once."""
+    return replace(operand, offset=operand.offset % (LDS_ACCESS_BYTES // ELEMENT_BYTES[operand.element_type]))
 
 
 def _product(problem: Problem) -> Access:

@@ -1,4 +1,4 @@
-"""Finding a linker that knows AMDGPU code objects, and linking with it."""
+"""Finding a linker that knows AMDGPU code objects, and linking with it, by way of pipes."""
 
 from __future__ import annotations
 
@@ -16,18 +16,55 @@ ELF = b"\x7fELF"  # what a code object starts with
 OLDEST_LLD = 19  # older ones refuse code object version 6
 
 
+class Linker:
+    """A linker process. It may start before there is something to link, and starts up beside the code generator.
+
+    A context manager: a linker that nothing was given to ends with it.
+    """
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Linker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process:
+            self._process.kill()
+            self._process.communicate()
+
+    def start(self) -> None:
+        """Start it, if that was not done. Raises CompileError where there is none, or it cannot be run."""
+        if self._process:
+            return
+        program = find_linker()
+        # of one small object: threads cost more than they bring
+        options = ("-shared", "--no-undefined", "--threads=1", "/dev/stdin", "-o", "/dev/stdout")
+        pipe = subprocess.PIPE
+        try:
+            self._process = subprocess.Popen([*program, *options], stdin=pipe, stdout=pipe, stderr=pipe)
+        except OSError as error:
+            raise CompileError(f"{program[0]} cannot be run: {error.strerror}") from error
+
+    def link(self, obj: bytes) -> bytes:
+        """Link one object to a code object (.hsaco). Raises CompileError with the linker's words."""
+        self.start()
+        assert self._process
+        process = self._process
+        linked, said = process.communicate(obj)
+        self._process = None
+        if process.returncode or not linked.startswith(ELF):
+            silent = "it wrote no code object; is it an ld.lld?"
+            wrong = f"exit code {process.returncode}" if process.returncode else silent
+            lines = said.decode(errors="replace").strip().splitlines()
+            raise CompileError(f"{find_linker()[0]} failed: {next(iter(lines), wrong)}")
+        return linked
+
+
 def link(obj: bytes) -> bytes:
-    """Link one object to a code object (.hsaco), by way of pipes. Raises CompileError with the linker's words."""
-    command = [*find_linker(), "-shared", "--no-undefined", "/dev/stdin", "-o", "/dev/stdout"]
-    try:
-        done = subprocess.run(command, input=obj, capture_output=True)
-    except OSError as error:
-        raise CompileError(f"{command[0]} cannot be run: {error.strerror}") from error
-    if done.returncode or not done.stdout.startswith(ELF):
-        wrong = f"exit code {done.returncode}" if done.returncode else "it wrote no code object; is it an ld.lld?"
-        said = done.stderr.decode(errors="replace").strip().splitlines()
-        raise CompileError(f"{command[0]} failed: {next(iter(said), wrong)}")
-    return done.stdout
+    """Link one object to a code object (.hsaco). Raises CompileError with the linker's words."""
+    with Linker() as linker:
+        return linker.link(obj)
 
 
 @functools.cache

@@ -33,17 +33,29 @@ _OPTIONS = "pass options"
 
 @record
 class Decision:
-    """What was considered for a kernel, in order of preference, and the choice. `problem` is canonical."""
+    """What was considered for a kernel, and the choice. `problem` is canonical."""
 
     name: str
     problem: Problem
-    results: tuple[Result, ...]
+    found: Found
     chosen: Plan
     cost: Cost
     pins: Pins
-    objective: Objective
-    objective_by: Literal["option", "size", "price"]
-    alone: Candidate | None  # what latency would choose, where throughput was not asked for and costs a launch alone
+
+    @property
+    def results(self) -> tuple[Result, ...]:
+        """Everything that was considered, in order."""
+        return self.found.results
+
+    @property
+    def objective(self) -> Objective:
+        """What the plan was chosen for."""
+        return self.found.objective
+
+    @property
+    def alone(self) -> Candidate | None:
+        """What latency would choose, where throughput was not asked for and costs a launch alone."""
+        return self.found.alone
 
 
 @register
@@ -163,9 +175,7 @@ class PlanKernels(Pass):
 
     def _decision(self, kernel: FusedKernel, problem: Problem, pins: Pins, found: Found) -> Decision:
         assert found.chosen
-        chosen = found.chosen
-        aim = (found.objective, found.by, found.alone)
-        return Decision(kernel.name, problem, found.results, chosen.plan, chosen.cost, pins, *aim)
+        return Decision(kernel.name, problem, found, found.chosen.plan, found.chosen.cost, pins)
 
     def _check_extents(self, kernel: FusedKernel, problem: Problem, target: Target) -> None:
         """Refuse what has no elements, and what the buffer resource of one batch of an array cannot bound."""

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 from problems import gemms
 
-from rocfuse.analysis.cost import batch_cycles, cost, group_rows, l2_misses, ranges_of, step
-from rocfuse.analysis.search import TOLERANCE, Candidate, rough, search
+from rocfuse.analysis.cost import batch_cycles, cost, group_rows, l2_misses, least_cycles, ranges_of, step
+from rocfuse.analysis.search import TOLERANCE, Candidate, choose, rough, search
 from rocfuse.analysis.tiling import Plan, Tiling, check
 from rocfuse.analysis.unfused import alternatives
 from rocfuse.targets import GFX942
@@ -109,6 +109,35 @@ def test_the_search_tries_every_schedule_stage_and_loop_form():
     assert {one.stages for one in tilings} == {1, 2, 3}
     assert {one.loop_form for one in tilings} == {"fused", "sequential"}
     assert {one.tiling.loop_form for one in results if isinstance(one, Candidate)} == {"fused", "sequential"}
+
+
+PROBLEMS = [
+    *(gemms(m, n, k, layout=layout) for m, n, k in ((1, 11008, 4096), (77, 2560, 640)) for layout in ("kn", "nk")),
+    *(gemms(m, n, k) for m, n, k in ((1000, 999, 77), (1024, 1280, 320), (4096, 14336, 4096))),
+    gemms(4096, 640, 640, 4),
+]
+
+
+@pytest.mark.parametrize("one", PROBLEMS, ids=lambda one: "x".join(map(str, one.sizes)))
+def test_no_plan_takes_less_than_the_bound_of_its_tiling(one):
+    plans = [found for found in search(one, GFX942).results if isinstance(found, Candidate)]
+    assert plans
+    for found in plans:
+        least = least_cycles(one, found.tiling, GFX942)
+        assert 0 < least <= min(found.cost.busy, found.cost.taken) * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("objective", ["latency", "throughput"])
+@pytest.mark.parametrize("one", PROBLEMS, ids=lambda one: "x".join(map(str, one.sizes)))
+def test_what_is_passed_over_would_not_have_been_chosen(one, objective):
+    found = search(one, GFX942, objective=objective)
+    assert len(found.tried) < len(found.considered) == len(found.results)
+    assert choose(found.results, objective) == found.chosen
+
+
+def test_a_schedule_that_costs_what_another_costs_is_tried_where_it_is_pinned():
+    assert not any(one.tiling.schedule == "iglp" for one in search(LARGE, GFX942).tried)
+    assert {one.tiling.schedule for one in search(LARGE, GFX942, pins={"schedule": "iglp"}).tried} == {"iglp"}
 
 
 def test_pins_hold_in_every_candidate():

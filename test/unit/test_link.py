@@ -1,6 +1,8 @@
 """Which linker is taken, in which order, and what a person reads when there is none or it fails."""
 
+import os
 import stat
+import time
 from pathlib import Path
 
 import pytest
@@ -137,3 +139,20 @@ def test_no_file_of_the_current_folder_is_touched(tmp_path, monkeypatch):
     (tmp_path / "-").write_text("somebody's")  # lld removes what is called as its output, and "-" is no exception
     link.link(llvm.generate(KERNEL, GFX942).obj)
     assert (tmp_path / "-").read_text() == "somebody's"
+
+
+def test_a_linker_that_was_started_ahead_links():
+    with link.Linker() as linker:
+        linker.start()
+        linker.start()
+        assert read_kernels(linker.link(llvm.generate(KERNEL, GFX942).obj))
+
+
+def test_a_linker_that_nothing_is_given_to_ends(tmp_path, monkeypatch):
+    monkeypatch.setenv("ROCFUSE_LLD", program(tmp_path / "mine", f"echo $$ > {tmp_path}/number; exec sleep 1000"))
+    with link.Linker() as linker:
+        linker.start()
+        while not (tmp_path / "number").exists() or not (tmp_path / "number").read_text():
+            time.sleep(0.01)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "number").read_text()), 0)
