@@ -1,9 +1,9 @@
 """The plans that are tried for a kernel, and the choice among those that fit. Pure: no MLIR.
 
 The search has three levels: every geometry (tile-m, tile-n, waves, instruction) with the usual tile-k, schedule, stages
-and loop form; other tile-k of the best geometries; every schedule, number of stages and loop form of the best of both.
-Where nothing fits, everything of one stage is tried. A pin replaces a field of every candidate. What cannot be the
-choice is passed over.
+and loop form; other tile-k of the best geometries; every schedule and number of stages of the best of both. What
+exceeds a budget goes on as well where it is close, in both loop forms. Where nothing fits, everything of one stage is
+tried. A pin replaces a field of every candidate. What cannot be the choice is passed over.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property, partial
 from typing import Any, Literal
 
@@ -55,6 +55,7 @@ class Candidate:
 
 
 Result = Candidate | Rejected
+_Attempt = Callable[[Tiling], Result]
 
 
 @record
@@ -68,7 +69,7 @@ class Found:
     considered: tuple[Result | Tiling, ...]
     chosen: Candidate | None
     objective: Objective
-    attempt: Callable[[Tiling], Result] = field(compare=False, repr=False)
+    attempt: _Attempt = field(compare=False, repr=False)
     by: Literal["option", "size", "price"] = "option"  # what decided the objective
     alone: Candidate | None = None  # what latency would choose, where it is worth the difference and was not asked for
 
@@ -83,16 +84,16 @@ class Found:
         return tuple(self.attempt(one) if isinstance(one, Tiling) else one for one in self.considered)
 
 
-@dataclass
 class _Trials:
     """The tilings of one search so far, and what became of them."""
 
-    problem: Problem
-    target: Target
-    pins: Mapping[str, Any]
-    attempt: Callable[[Tiling], Result]
-    considered: dict[Tiling, Result | Tiling]
-    fastest: float = math.inf  # busy cycles of the fastest plan
+    def __init__(
+        self, problem: Problem, target: Target, pins: Mapping[str, Any], attempt: _Attempt, known: Iterable[Result] = ()
+    ) -> None:
+        self.problem, self.target, self.pins, self.attempt = problem, target, pins, attempt
+        self.considered: dict[Tiling, Result | Tiling] = {one.tiling: one for one in known}
+        plans = [one.cost.busy for one in self.tried if isinstance(one, Candidate)]
+        self.fastest = min(plans, default=math.inf)  # busy cycles of the fastest
 
     def add(self, tilings: Iterable[Tiling]) -> None:
         """Try every tiling, as pinned, that is new and may be the choice."""
@@ -142,17 +143,19 @@ def search(
 ) -> Found:
     """Try all levels and choose for an objective. `pins` are fields of Tiling; `known` was tried with the same."""
     attempt = partial(_attempt, problem, target, limits, group_m)
-    trials = _Trials(problem, target, pins or {}, attempt, {one.tiling: one for one in known})
+    trials = _Trials(problem, target, pins or {}, attempt, known)
     trials.add(geometries(problem, target))
-    # what did not fit may with a shorter tile, or with loops in sequence: they need less LDS
+    # what did not fit may with a shorter tile, or with loops in sequence: they need less LDS, and read A again
+    forms = LOOP_FORMS if problem.gemms > 1 else LOOP_FORMS[:1]
     close = trials.close()
     best = trials.best(_OTHER_K, objective)
     trials.add(changed(one, tile_k=k) for one in best + close[:_OTHER_K] for k in _TILE_K[1:])
     best = trials.best(_EXPANDED, objective)
-    trials.add(one for geometry in best + close[:_EXPANDED] for one in variants(geometry, problem))
+    trials.add(one for geometry in best for one in variants(geometry, (geometry.loop_form,)))
+    trials.add(one for geometry in close[:_EXPANDED] for one in variants(geometry, forms))
     if not any(isinstance(one, Candidate) for one in trials.tried):  # time does not matter then: all that may need less
         every = (changed(one, tile_k=k) for one in geometries(problem, target) for k in _TILE_K)
-        trials.add(one for geometry in every for one in variants(geometry, problem) if one.stages == 1)
+        trials.add(one for geometry in every for one in variants(geometry, forms) if one.stages == 1)
     return Found(tuple(trials.considered.values()), choose(trials.tried, objective), objective, attempt)
 
 
@@ -184,7 +187,7 @@ def search_by_size(
 
 def rough(problem: Problem, target: Target, objective: Objective = "latency") -> Candidate | None:
     """The best of the usual geometries, for a prediction only."""
-    trials = _Trials(problem, target, {}, partial(_attempt, problem, target, None, None), {})
+    trials = _Trials(problem, target, {}, partial(_attempt, problem, target, None, None))
     trials.add(geometries(problem, target, _ROUGH, _WAVES[:2]))
     return choose(trials.tried, objective)
 
@@ -211,9 +214,8 @@ def geometries(
                 yield Tiling(tile_m, tile_n, _TILE_K[0], *grid, row.name, loop_form=form)
 
 
-def variants(tiling: Tiling, problem: Problem) -> Iterator[Tiling]:
-    """Every schedule, number of stages and loop form of a geometry."""
-    forms = LOOP_FORMS if problem.gemms > 1 else LOOP_FORMS[:1]
+def variants(tiling: Tiling, forms: Sequence[str]) -> Iterator[Tiling]:
+    """Every schedule, number of stages and loop form of these of a geometry."""
     for form, stages, schedule in itertools.product(forms, range(1, MOST_STAGES + 1), SCHEDULES):
         if stages == 1 or schedule != "plain":
             yield changed(tiling, loop_form=form, stages=stages, schedule=schedule)

@@ -62,6 +62,7 @@ class Combine:
     def emit(self, accumulators: list[list[ir.Value]]) -> None:
         """Everything behind the K loop. `accumulators[g][i * blocks_n + j]` is block (i, j) of product g."""
         plan = self.plan
+        self.body = _Body(self.kernel, len(self.parts[0]))
         staged = {o: staging for o, staging in enumerate(plan.stagings) if staging}
         for number in sorted(set(self.distinct)):
             if plan.through[number] is not None:
@@ -162,7 +163,7 @@ class Combine:
         """The body on a part of one block of each product, and its results to where they are stored from."""
         i, j = block
         products = [part_of(blocks[i * self.plan.blocks_n + j], part.start, len(part)) for blocks in accumulators]
-        results = _body(self.kernel, products, others, len(part))
+        results = self.body.on(products, others)
         for o, (value, view) in enumerate(zip(results, self.outputs, strict=True)):
             if o in scratch:
                 action("stage_write", value, scratch[o], output=o, block=list(block), first=part.start)
@@ -189,33 +190,41 @@ def _element(view: ir.Value) -> ir.Type:
     return ir.MemRefType(view.type).element_type
 
 
-def _body(kernel: FusedKernel, products: list[ir.Value], others: list[ir.Value], width: int) -> list[ir.Value]:
-    """Clone the combine's scalar body with every scalar turned into a vector of `width`."""
-    block = kernel.combine.regions[0].blocks[0]
-    remaining = iter(others)
-    values: dict[ir.Value, ir.Value] = {}
-    for argument, product in zip(block.arguments, kernel.product_inputs, strict=False):
-        values[argument] = products[product] if product >= 0 else next(remaining)
-    for view in block.operations:
-        op = view.operation
-        if op.name == "linalg.yield":
-            return [_lifted(value, values, width) for value in op.operands]
-        kinds = [ir.VectorType.get([width], result.type) for result in op.results]
-        if op.name == "arith.constant":
-            values[op.result] = _splat(op, kinds[0])
-            continue
-        operands = [_lifted(value, values, width) for value in op.operands]
-        attributes = {name: op.attributes[name] for name in op.attributes}
-        clone = ir.Operation.create(op.name, results=kinds, operands=operands, attributes=attributes, loc=op.location)
-        values.update(zip(op.results, clone.results, strict=True))
-    return []
+class _Body:
+    """The combine's scalar body with every scalar a vector of `width`: read once, emitted for each part.
 
+    The vectors of its constants stand where it is made.
+    """
 
-def _lifted(value: ir.Value, values: dict[ir.Value, ir.Value], width: int) -> ir.Value:
-    """The vector of a scalar; a constant from outside the body is made into one at its first use."""
-    if value not in values:
-        values[value] = _splat(value.owner, ir.VectorType.get([width], value.type))
-    return values[value]
+    def __init__(self, kernel: FusedKernel, width: int) -> None:
+        block = kernel.combine.regions[0].blocks[0]
+        *ops, last = (view.operation for view in block.operations)
+        self.arguments = list(zip(block.arguments, kernel.product_inputs, strict=False))
+        self.constants: dict[ir.Value, ir.Value] = {}
+        self.steps: list[tuple[ir.Operation, list[ir.Value], list[ir.Type], dict[str, ir.Attribute]]] = []
+        self.yielded = list(last.operands)
+        made = set(block.arguments)
+        for op in ops:
+            if op.name != "arith.constant":
+                kinds = [ir.VectorType.get([width], result.type) for result in op.results]
+                self.steps.append((op, list(op.operands), kinds, {name: op.attributes[name] for name in op.attributes}))
+                made.update(op.results)
+        read = [value for _, operands, *_ in self.steps for value in operands]
+        for value in (*read, *self.yielded):
+            if value not in made and value not in self.constants:  # of the body, or from outside of it
+                self.constants[value] = _splat(value.owner, ir.VectorType.get([width], value.type))
+
+    def on(self, products: list[ir.Value], others: list[ir.Value]) -> list[ir.Value]:
+        """The results, of vectors of each product and of the other operands."""
+        remaining = iter(others)
+        values = dict(self.constants)
+        for argument, product in self.arguments:
+            values[argument] = products[product] if product >= 0 else next(remaining)
+        for op, operands, kinds, attributes in self.steps:
+            inputs = [values[value] for value in operands]
+            clone = ir.Operation.create(op.name, results=kinds, operands=inputs, attributes=attributes, loc=op.location)
+            values.update(zip(op.results, clone.results, strict=True))
+        return [values[value] for value in self.yielded]
 
 
 def _splat(op: ir.Operation | ir.OpView, kind: ir.VectorType) -> ir.Value:

@@ -8,10 +8,9 @@ from functools import partial
 from typing import TypeVar, cast
 
 from mlir import ir
-from mlir.dialects import amdgpu, arith, gpu, memref, scf, vector
+from mlir.dialects import arith, memref, scf, vector
 
-from rocfuse.bindings import rocdl
-from rocfuse.bindings.amdgpu import mfma
+from rocfuse.bindings import amdgpu, gpu, rocdl
 from rocfuse.bindings.vector import part_of
 from rocfuse.dialect import PLAN, walk
 from rocfuse.lowering import index_math as ix
@@ -83,7 +82,7 @@ class _Lowering:
         self.entry = ir.InsertionPoint(self.block.operations[0])
         with ir.InsertionPoint.at_block_begin(self.block):
             i32 = ir.IntegerType.get_signless(32)
-            thread = arith.index_cast(i32, gpu.thread_id(gpu.Dimension.x))
+            thread = arith.index_cast(i32, gpu.thread_id("x"))
             self.lanes = Lanes(self.plan, thread)
             self.wave = rocdl.readfirstlane(i32, ix.value_of(self.lanes.wave))
             self.steps |= CombineSteps(self.plan, self.lanes, self._combine_lanes, self.resources).steps
@@ -214,11 +213,11 @@ class _Lowering:
         return self.later
 
     def _wait_lds(self, op: ir.Operation) -> list[ir.Value]:
-        amdgpu.memory_counter_wait(ds=number(op, "outstanding"))
+        amdgpu.memory_counter_wait("ds", number(op, "outstanding"))
         return []
 
     def _wait_memory(self, op: ir.Operation) -> list[ir.Value]:
-        amdgpu.memory_counter_wait(load=number(op, "outstanding"))
+        amdgpu.memory_counter_wait("load", number(op, "outstanding"))
         return []
 
     def _keep_order(self, op: ir.Operation) -> list[ir.Value]:
@@ -232,7 +231,7 @@ class _Lowering:
     def _begin_range(self, op: ir.Operation) -> list[ir.Value]:
         """A barrier behind a branch that LLVM cannot decide: matrix ops before it do not drift behind what follows."""
         i32 = ir.IntegerType.get_signless(32)
-        layer = arith.index_cast(i32, gpu.block_id(gpu.Dimension.z))
+        layer = arith.index_cast(i32, gpu.block_id("z"))
         branch = scf.IfOp(arith.cmpi(arith.CmpIPredicate.eq, layer, ix.constant(0)))
         with ir.InsertionPoint(branch.then_block):
             amdgpu.lds_barrier()
@@ -271,7 +270,7 @@ class _Lowering:
         if self.plan.along == "n":
             a, b = b, a
         for left, right in zip(self._slices(a), self._slices(b), strict=True):
-            accumulator = mfma((row.m, row.n, row.k), left, right, accumulator)
+            accumulator = amdgpu.mfma((row.m, row.n, row.k), left, right, accumulator)
         return [accumulator]
 
     def _slices(self, fragment: ir.Value) -> list[ir.Value]:

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mlir import ir
-from mlir.dialects import arith, gpu, memref, scf
+from mlir.dialects import arith, memref, scf
 
 from rocfuse.analysis.copies import LDS_ACCESS_BYTES
 from rocfuse.analysis.lds import Buffer
 from rocfuse.analysis.operands import ELEMENT_BYTES, access_vector, row_dim
 from rocfuse.analysis.problem import Access, Problem, canonical
 from rocfuse.analysis.registers import waves_per_simd
+from rocfuse.bindings import gpu
 from rocfuse.diagnostics import CompileError
 from rocfuse.dialect import MULTI_GEMM, PLAN, walk
 from rocfuse.fused_kernel import FusedKernel, read_kernel
@@ -99,8 +100,7 @@ def _holder(module: ir.Module, before: ir.Operation, target: Target) -> ir.Block
     while name in taken:
         name += "_"
     with ir.InsertionPoint(before):
-        holder = gpu.GPUModuleOp(name, targets=chip)
-    return holder.bodyRegion.blocks[0] if holder.bodyRegion.blocks else holder.bodyRegion.blocks.append()
+        return gpu.module(name, chip)
 
 
 class _KernelBuilder:
@@ -113,42 +113,37 @@ class _KernelBuilder:
 
     def build(self) -> None:
         func = self._func()
-        self.arguments = list(func.body.blocks[0].arguments)
-        with ir.InsertionPoint(func.body.blocks[0]):
+        self.arguments = list(func.arguments)
+        with ir.InsertionPoint(func):
             self._body()
-            gpu.ReturnOp([])
+            gpu.return_()
 
-    def _func(self) -> gpu.GPUFuncOp:
+    def _func(self) -> ir.Block:
+        """The body of a new gpu.func."""
         types = [ir.MemRefType.get(array.shape, _element_type(array.element_type)) for array in self.kernel.arrays]
         lds_space = ir.Attribute.parse("#gpu.address_space<workgroup>")
         i8 = ir.IntegerType.get_signless(8)
         lds = ir.MemRefType.get([self.plan.lds_bytes], i8, memory_space=lds_space)
-        func = gpu.GPUFuncOp(
-            ir.FunctionType.get(types, []),
-            sym_name=self.kernel.name,
-            kernel=True,
-            workgroup_attrib_attrs=None,
-            body_builder=None,
-            known_block_size=[self.plan.threads, 1, 1],
-        )
-        func.operation.attributes["workgroup_attributions"] = ir.IntegerAttr.get(ir.IntegerType.get_signless(64), 1)
         # the budget as LLVM takes it: waves that must fit a SIMD, and a ceiling where that is not exact. It warns where
         # LDS has no room for that many
         i32 = ir.IntegerType.get_signless(32)
         target, plan = self.target, self.plan
         room = waves_per_simd(target, target.register_granule, plan.lds_allocated_bytes, plan.waves_m * plan.waves_n)
         waves = min(target.registers_per_lane // plan.register_budget, room)
-        func.operation.attributes["rocdl.waves_per_eu"] = ir.IntegerAttr.get(i32, waves)
         ceiling = [ir.StringAttr.get("amdgpu-num-vgpr"), ir.StringAttr.get(str(self.plan.register_budget))]
-        func.operation.attributes["passthrough"] = ir.ArrayAttr.get([ir.ArrayAttr.get(ceiling)])
-        func.operation.attributes[PLAN] = self.kernel.gemm.op.attributes[PLAN]
         flags = [
             {"llvm.noalias": ir.UnitAttr.get()} | ({"llvm.readonly": ir.UnitAttr.get()} if array.kind == "in" else {})
             for array in self.kernel.arrays
         ]
-        func.operation.attributes["arg_attrs"] = ir.ArrayAttr.get([ir.DictAttr.get(one) for one in flags])
-        func.body.blocks.append(*types, lds)
-        return func
+        attributes = {
+            "workgroup_attributions": ir.IntegerAttr.get(ir.IntegerType.get_signless(64), 1),
+            "rocdl.waves_per_eu": ir.IntegerAttr.get(i32, waves),
+            "passthrough": ir.ArrayAttr.get([ir.ArrayAttr.get(ceiling)]),
+            PLAN: self.kernel.gemm.op.attributes[PLAN],
+            "arg_attrs": ir.ArrayAttr.get([ir.DictAttr.get(one) for one in flags]),
+        }
+        func = gpu.func(ir.FunctionType.get(types, []), self.kernel.name, plan.threads, attributes)
+        return func.regions[0].blocks.append(*types, lds)
 
     def _body(self) -> None:
         batch, tile_m, tile_n = self._tile_coordinates()
@@ -173,7 +168,7 @@ class _KernelBuilder:
     def _tile_coordinates(self) -> tuple[ix.Term, ix.Term, ix.Term]:
         """(batch, m tile, n tile) of this workgroup, in the planned order."""
         i32 = ir.IntegerType.get_signless(32)
-        workgroup = arith.index_cast(i32, gpu.block_id(gpu.Dimension.x))
+        workgroup = arith.index_cast(i32, gpu.block_id("x"))
         tiles_m = -(-self.problem.size("m") // self.plan.tile_m)
         tiles_n = -(-self.problem.size("n") // self.plan.tile_n)
         grid = Grid(self.problem.size("batch"), tiles_m, tiles_n, self.plan.group_m, self.target.xcds)
@@ -246,7 +241,7 @@ class _KernelBuilder:
         # A later range reads some of what the first one read. LLVM would keep those values in registers all along.
         # The grid has one layer, so the workgroup's z is 0, which LLVM does not know.
         i32 = ir.IntegerType.get_signless(32)
-        again = ix.mul(arith.index_cast(i32, gpu.block_id(gpu.Dimension.z)), number) if number else 0
+        again = ix.mul(arith.index_cast(i32, gpu.block_id("z")), number) if number else 0
         if number:
             action("begin_range")
         self.origin = {"a": ix.value_of(ix.add(self.m0, again)), "b": ix.value_of(ix.add(self.n0, again))}

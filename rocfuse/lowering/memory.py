@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mlir import ir
-from mlir.dialects import amdgpu, arith, memref, vector
+from mlir.dialects import arith, memref, vector
 
+from rocfuse.bindings import amdgpu
 from rocfuse.lowering import index_math as ix
 from rocfuse.plan_attributes import VECTOR
 from rocfuse.records import record
@@ -68,7 +69,7 @@ def _bounded(view: ir.Value, valid_bytes: int) -> ir.Value:
     bounded = ir.MemRefType.get(kind.shape, kind.element_type, memory_space=space)
     i64 = ir.IntegerType.get_signless(64)
     valid = arith.constant(i64, ir.IntegerAttr.get(i64, valid_bytes))
-    return amdgpu.fat_raw_buffer_cast(view, valid_bytes=valid, reset_offset=True, results=[bounded])
+    return amdgpu.fat_raw_buffer_cast(view, valid, bounded)
 
 
 def read_vector(resource: Resource, index: ix.Term, width: int) -> ir.Value:
@@ -99,7 +100,7 @@ def stream_vector(resource: Resource, fixed: ix.Term, moving: ix.Term, width: in
     element = ir.MemRefType(resource.buffer.type).element_type
     kind = element if width == 1 else ir.VectorType.get([width], element)
     scalar = None if moving == 0 else ix.value_of(moving)
-    loaded = amdgpu.raw_buffer_load(kind, resource.plain, [ix.value_of(fixed)], bounds_check=True, sgpr_offset=scalar)
+    loaded = amdgpu.raw_buffer_load(kind, resource.plain, ix.value_of(fixed), scalar)
     return vector.from_elements(ir.VectorType.get([1], element), [loaded]) if width == 1 else loaded
 
 

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from mlir import ir
-from mlir.dialects import arith, math
+from mlir.dialects import arith
 
 from rocfuse.records import record
 
@@ -108,11 +108,11 @@ class Num:
         return self._wrap(arith.negf(self.value, loc=self.builder.location))
 
     def __abs__(self) -> Num:
-        return self._wrap(math.absf(self.value, loc=self.builder.location))
+        return self._op("math.absf", self.value)
 
     def fma(self, factor: Num | float, addend: Num | float) -> Num:
         """self * factor + addend, rounded once."""
-        return self._wrap(math.fma(self.value, self._other(factor), self._other(addend), loc=self.builder.location))
+        return self._op("math.fma", self.value, self._other(factor), self._other(addend))
 
     def polynomial(self, coefficients: Sequence[float]) -> Num:
         """Horner's scheme in fused multiply-adds; the highest power comes first."""
@@ -123,7 +123,7 @@ class Num:
 
     def copysign(self, sign: Num) -> Num:
         """|self| with the sign of `sign`."""
-        return self._wrap(math.copysign(self.value, sign.value, loc=self.builder.location))
+        return self._op("math.copysign", self.value, sign.value)
 
     def hardware_exp2(self) -> Num:
         """2**self by v_exp_f32."""
@@ -143,23 +143,23 @@ class Num:
 
     def exp(self) -> Num:
         """e**self within 1 ulp: 13 instructions."""
-        return self._wrap(math.exp(self.value, loc=self.builder.location))
+        return self._op("math.exp", self.value)
 
     def log(self) -> Num:
         """The natural logarithm within 1 ulp: 11 instructions."""
-        return self._wrap(math.log(self.value, loc=self.builder.location))
+        return self._op("math.log", self.value)
 
     def sqrt(self) -> Num:
         """The square root, correctly rounded: 16 instructions."""
-        return self._wrap(math.sqrt(self.value, loc=self.builder.location))
+        return self._op("math.sqrt", self.value)
 
     def floor(self) -> Num:
         """The largest whole number that is not above self."""
-        return self._wrap(math.floor(self.value, loc=self.builder.location))
+        return self._op("math.floor", self.value)
 
     def round_even(self) -> Num:
         """The nearest whole number, ties to even."""
-        return self._wrap(math.roundeven(self.value, loc=self.builder.location))
+        return self._op("math.roundeven", self.value)
 
     def compare(self, predicate: str, other: Num | float) -> Flag:
         """arith.cmpf by its predicate's name."""
@@ -196,7 +196,10 @@ class Num:
         return self._wrap(number), self._wrap(arith.bitcast(self.value.type, mantissa, loc=location))
 
     def _approximate(self, name: str, *operands: ir.Value) -> Num:
-        attributes = {"fastmath": ir.Attribute.parse(_AFN)}
+        return self._op(name, *operands, fastmath=ir.Attribute.parse(_AFN))
+
+    def _op(self, name: str, *operands: ir.Value, **attributes: ir.Attribute) -> Num:
+        """An op of numbers of this type; of math, upstream's module first defines a class for each."""
         op = ir.Operation.create(name, [self.value.type], operands, attributes=attributes, loc=self.builder.location)
         return self._wrap(op.results[0])
 

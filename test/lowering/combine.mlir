@@ -10,6 +10,8 @@
 //       CHECK:   %[[Z:.*]] = memref.reinterpret_cast %{{.*}} : memref<64x64xf32> to
 //       CHECK:   %[[UNIT:.*]] = "rocfuse.line_read"(%[[ROW]], {{.*}}) {extra = 0 : i64} {{.*}} -> vector<1x1xf32>
 //       CHECK:   %[[SUM:.*]]:4 = scf.for
+// Constants of the body are made once.
+//       CHECK:   %[[HALF:.*]] = arith.constant dense<5.000000e-01> : vector<4xf32>
 //       CHECK:   %[[F0:.*]] = "rocfuse.stage_load"(%[[FULL]], {{.*}}) {fill = 0 : i64, output = 0 : i64} {{.*}} -> vector<4x8xf16>
 //       CHECK:   "rocfuse.begin_range"
 //       CHECK:   "rocfuse.line_write"(%[[UNIT]], %[[LINE:.*]]) {extra = 0 : i64}
@@ -27,13 +29,13 @@
 //       CHECK:   %[[ROW00:.*]] = vector.shuffle %[[ROW0]], %[[ROW0]] [0, 1, 2, 3]
 //       CHECK:   %[[F00:.*]] = vector.shuffle %[[F]], %[[F]] [0, 1, 2, 3]
 //       CHECK:   %[[SUM0:.*]] = vector.shuffle %[[SUM]]#0, %[[SUM]]#0 [0, 1, 2, 3]
-//       CHECK:   %[[HALF:.*]] = arith.constant dense<5.000000e-01> : vector<4xf32>
 //       CHECK:   %[[S:.*]] = arith.mulf %[[SUM0]], %[[HALF]] fastmath<contract> : vector<4xf32>
 //       CHECK:   %[[T0:.*]] = arith.addf %[[S]], %[[ROW00]] : vector<4xf32>
 //       CHECK:   %[[C:.*]] = arith.truncf %[[T0]] : vector<4xf32> to vector<4xf16>
 //       CHECK:   %[[D:.*]] = arith.addf %[[C]], %[[F00]] : vector<4xf16>
 //       CHECK:   "rocfuse.stage_write"(%[[D]], %[[SY]]) {block = [0, 0], first = 0 : i64, output = 0 : i64}
 //       CHECK:   "rocfuse.tile_write"(%[[T0]], %[[Z]], {{.*}}) {block = [0, 0], first = 0 : i64}
+//   CHECK-NOT:   dense<5.000000e-01>
 // CHECK-COUNT-3:   "rocfuse.keep_order"
 //       CHECK:   "rocfuse.stage_write"({{.*}}, %[[SY]]) {block = [0, 0], first = 12 : i64, output = 0 : i64}
 //       CHECK:   "rocfuse.tile_write"({{.*}}, %[[Z]], {{.*}}) {block = [0, 0], first = 12 : i64}
