@@ -7,7 +7,7 @@ import os
 import stat
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from rocfuse.diagnostics import UsageError
@@ -24,11 +24,17 @@ def check_writable(path: str | Path) -> None:
         raise UsageError(f"cannot write {path}: no permission to write in {real.parent}")
 
 
-def check_distinct(outputs: Mapping[str, Path]) -> None:
-    """Raise UsageError when two outputs, by the option that names each, are one file; devices and pipes may repeat."""
+def check_distinct(outputs: Mapping[str, Path], inputs: Iterable[str | Path] = ()) -> None:
+    """Raise UsageError when two outputs, by the option that names each, are one file, or one is an input.
+
+    Devices and pipes may repeat.
+    """
     options: dict[str, str] = {}
+    read = {os.path.realpath(path) for path in inputs}
     for option, path in outputs.items():
         real = os.path.realpath(path)
+        if real in read and not _is_special(path):
+            raise UsageError(f"{option} {path}: it is an input, which would be lost; give another file")
         if real in options and not _is_special(path):
             raise UsageError(f"{option} {path}: the name belongs to the file that {options[real]} writes; give another")
         options[real] = option

@@ -182,7 +182,8 @@ def _check_arguments(arguments: argparse.Namespace) -> None:
         outputs["--stats"] = arguments.stats
     for path in outputs.values():
         check_writable(path)
-    check_distinct(outputs)
+    files = [arguments.hsaco, arguments.hsaco.with_suffix(".json"), arguments.input, arguments.isa]
+    check_distinct(outputs, [*(path for path in files if path), *arguments.arg, *arguments.check])
 
 
 def run(argv: Sequence[str]) -> int:

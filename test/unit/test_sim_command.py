@@ -168,6 +168,17 @@ def test_options_without_a_sense_are_refused(kernel, tmp_path, capsys, monkeypat
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("option", ["--out", "--stats"])
+@pytest.mark.parametrize("at", [0, 2, 4])  # the code object and its arguments
+def test_an_output_that_is_an_input_is_refused(kernel, capsys, monkeypatch, option, at):
+    monkeypatch.chdir(kernel)
+    path = Path(_arguments(kernel)[at])
+    before = path.read_bytes()
+    words = "it is an input, which would be lost; give another file"
+    _usage(capsys, [*_arguments(kernel), option, f"./{path.name}"], words)
+    assert path.read_bytes() == before
+
+
 def test_a_device_may_be_named_twice(kernel):
     assert main([*_arguments(kernel), "--out", "/dev/null", "--stats", "/dev/null"]) == 0
 
