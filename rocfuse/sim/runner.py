@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import os
 import pickle
@@ -88,6 +89,7 @@ class GridRunner:
         line_counter: LineCounter | None = None,
     ) -> None:
         self.launch = launch
+        self.size = max(1, BATCH_WAVES // launch.waves_per_group)  # workgroups of a batch
         self.line_counter = line_counter
         self.memory = memory
         self.check = check
@@ -109,12 +111,7 @@ class GridRunner:
                 return at
         raise CompileError(f"kernel {self.launch.kernel.name}: argument preloading needs the decoded binary")
 
-    def batches(self, workgroups: Sequence[tuple[int, int, int]]) -> list[list[tuple[int, int, int]]]:
-        """Workgroups in bundles of about BATCH_WAVES waves."""
-        size = max(1, BATCH_WAVES // self.launch.waves_per_group)
-        return [list(workgroups[at : at + size]) for at in range(0, len(workgroups), size)]
-
-    def run_batches(self, batches: Sequence[list[tuple[int, int, int]]], take: Any) -> Totals:
+    def run_batches(self, workgroups: Sequence[int], take: Any) -> Totals:
         """Run the batches whose index `take` hands out."""
         log = FaultLog(self.check)
         regions = len(self.memory.regions)
@@ -125,10 +122,14 @@ class GridRunner:
         machine: Machine | None = None
         started = time.monotonic()
         with np.errstate(all="ignore"):
-            while (at := take()) < len(batches):
-                machine = self._run_batch(batches[at], machine, log, totals)
+            while (at := take()) < self.batches(workgroups):
+                batch = [self.launch.workgroup(one) for one in workgroups[at * self.size : (at + 1) * self.size]]
+                machine = self._run_batch(batch, machine, log, totals)
                 if self.progress:
-                    print(f"batch {at + 1}/{len(batches)}, {time.monotonic() - started:.1f} s", file=sys.stderr)
+                    print(
+                        f"batch {at + 1}/{self.batches(workgroups)}, {time.monotonic() - started:.1f} s",
+                        file=sys.stderr,
+                    )
         totals.faults = log.faults()
         return totals
 
@@ -155,16 +156,18 @@ class GridRunner:
         machine.lds_counters[:] = 0
         return machine
 
-    def run(self, workgroups: Sequence[tuple[int, int, int]], processes: int) -> Totals:
-        """Run `workgroups` on up to `processes` processes."""
-        batches = self.batches(workgroups)
-        processes = min(processes, len(batches))
-        if processes <= 1:
-            indices = iter(range(len(batches)))
-            return self.run_batches(batches, lambda: next(indices, len(batches)))
-        return self._run_forked(batches, processes)
+    def batches(self, workgroups: Sequence[int]) -> int:
+        """How many bundles of about BATCH_WAVES waves there are."""
+        return -(-len(workgroups) // self.size)
 
-    def _run_forked(self, batches: list[list[tuple[int, int, int]]], processes: int) -> Totals:
+    def run(self, workgroups: Sequence[int], processes: int) -> Totals:
+        """Run `workgroups`, by number, on up to `processes` processes."""
+        processes = min(processes, self.batches(workgroups))
+        if processes <= 1:
+            return self.run_batches(workgroups, itertools.count().__next__)
+        return self._run_forked(workgroups, processes)
+
+    def _run_forked(self, workgroups: Sequence[int], processes: int) -> Totals:
         context = multiprocessing.get_context("fork")
         counter = context.Value("q", 0)
 
@@ -181,12 +184,12 @@ class GridRunner:
                 child = os.fork()
             if child == 0:
                 os.close(reader)
-                self._child(batches, take, writer)
+                self._child(workgroups, take, writer)
             os.close(writer)
             children.append((child, reader))
         totals, failure = None, None
         try:
-            totals = self.run_batches(batches, take)
+            totals = self.run_batches(workgroups, take)
         finally:
             results = [_collect(child, reader) for child, reader in children]
         log = FaultLog()
@@ -202,10 +205,10 @@ class GridRunner:
         totals.faults = log.faults()
         return totals
 
-    def _child(self, batches: list[list[tuple[int, int, int]]], take: Any, writer: int) -> None:
+    def _child(self, workgroups: Sequence[int], take: Any, writer: int) -> None:
         """Run in a forked process and never return; the arguments are in shared memory."""
         try:
-            result: Any = self.run_batches(batches, take)
+            result: Any = self.run_batches(workgroups, take)
         except RocfuseError as error:
             result = error
         except BaseException:  # the parent reports it

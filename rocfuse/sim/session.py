@@ -83,22 +83,22 @@ def _decode(kernel: Kernel, isa_text: str | None) -> list[Instruction]:
     return decode_binary(kernel.code, kernel.address, kernel.target, kernel.name)
 
 
-def _choose(
-    launch: Launch, workgroups: Sequence[tuple[int, int, int]] | range | None
-) -> Sequence[tuple[int, int, int]]:
+def _choose(launch: Launch, workgroups: Sequence[tuple[int, int, int]] | range | None) -> Sequence[int]:
+    """The numbers of the workgroups to run."""
     total = math.prod(launch.grid)
     if workgroups is None:
-        return [launch.workgroup(index) for index in range(total)]
+        return range(total)
     chosen = []
     for entry in workgroups:
         if isinstance(entry, (int, np.integer)):
             if not 0 <= entry < total:
                 raise UsageError(f"workgroup {entry} is not in a grid of {total}")
-            chosen.append(launch.workgroup(int(entry)))
+            chosen.append(int(entry))
         else:
             if any(not 0 <= e < g for e, g in zip(entry, launch.grid, strict=True)):
                 raise UsageError(f"workgroup {entry} is not in the grid {launch.grid}")
-            chosen.append(entry)
+            x, y, z = entry
+            chosen.append(x + launch.grid[0] * (y + launch.grid[1] * z))
     return chosen
 
 

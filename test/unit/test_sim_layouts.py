@@ -3,9 +3,10 @@
 import ml_dtypes
 import numpy as np
 import pytest
-from simkernels import compile_ir, run, run_text
+from simkernels import compile_ir, run, run_text, shell
 
-from rocfuse.diagnostics import CompileError
+from rocfuse.diagnostics import CompileError, UsageError
+from rocfuse.sim.runner import GridRunner
 
 KINDS = {
     "f16": (np.float16, 2),
@@ -308,6 +309,40 @@ def test_a_band_runs_its_workgroups_only():
     assert result.faults == []
     assert (result.outputs[0][2] == 2).all() and (result.outputs[0][3] == 3).all()
     assert result.written[0].reshape(8, 256).all(axis=1).tolist() == [False, False, True, True] + [False] * 4
+
+
+WRITER = """k:
+  s_load_dwordx2 s[4:5], s[0:1], 0x0
+  v_lshlrev_b32_e32 v1, 2, v0
+  v_lshl_add_u32 v1, s2, 8, v1
+  s_waitcnt lgkmcnt(0)
+  global_store_dword v1, v1, s[4:5]
+  s_endpgm
+.Lfunc_end0:
+"""
+
+
+@pytest.mark.parametrize(
+    ("workgroups", "written"), [([3, 1], [1, 3]), ([(2, 0, 0), (0, 0, 0)], [0, 2]), (range(1, 3), [1, 2]), ([], [])]
+)
+def test_workgroups_are_named_by_number_or_by_place_in_any_order(workgroups, written):
+    result = run(shell(1), [], [((4, 64), "i32")], grid=4, isa_text=WRITER, workgroups=workgroups)
+    assert np.flatnonzero(result.written[0].reshape(4, 256).all(axis=1)).tolist() == written
+
+
+@pytest.mark.parametrize("wrong", [4, -1, (0, 1, 0)])
+def test_a_workgroup_outside_of_the_grid_is_refused(wrong):
+    with pytest.raises(UsageError, match=r"^workgroup .* is not in "):
+        run(shell(1), [], [((4, 64), "i32")], grid=4, isa_text=WRITER, workgroups=[wrong])
+
+
+def test_a_huge_grid_is_not_listed(monkeypatch):
+    def count(self, workgroups, processes):
+        raise CompileError(f"{workgroups!r:.40} of {len(workgroups)}")
+
+    monkeypatch.setattr(GridRunner, "run", count)
+    with pytest.raises(CompileError, match=r"error: range\(0, 33554432\) of 33554432$"):
+        run(shell(1), [], [((4, 64), "i32")], grid=2**25, isa_text=WRITER)
 
 
 def test_an_operand_that_is_not_modelled_is_an_error():
