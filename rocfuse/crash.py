@@ -66,9 +66,11 @@ def run_guarded(work: Callable[[Stage], int], hint: Callable[[str], str] = lambd
                 sys.stdout.flush()
             sys.stderr.flush()
             os._exit(code)
-    status = _wait(child)
+    status, interrupted = _wait(child)
     if not os.WIFSIGNALED(status):
         return os.WEXITSTATUS(status)
+    if interrupted:  # whatever it died of: libraries do not take an interrupt well while they load
+        return 130
     number = os.WTERMSIG(status)
     if number in (signal.SIGINT, signal.SIGTERM, signal.SIGPIPE):
         return 128 + number
@@ -85,9 +87,11 @@ def _die_with_parent() -> None:
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
-def _wait(child: int) -> int:
+def _wait(child: int) -> tuple[int, bool]:
+    """The child's status, and whether the user interrupted both."""
+    interrupted = False
     while True:
         try:
-            return os.waitpid(child, 0)[1]
+            return os.waitpid(child, 0)[1], interrupted
         except KeyboardInterrupt:
-            continue  # the child got the same signal and is about to end
+            interrupted = True  # the child got the same signal and is about to end

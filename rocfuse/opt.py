@@ -200,6 +200,8 @@ class Command:
         except (RocfuseError, OSError):
             raise
         except Exception as error:
+            if "KeyboardInterrupt" in str(error):  # what MLIR makes of one that comes while it calls us
+                raise KeyboardInterrupt from error
             if self.arguments.traceback:
                 raise
             where = f"internal error in {self.stage.get()}: {type(error).__name__}: {error}"

@@ -9,7 +9,7 @@ import pytest
 
 # The command with passes that misbehave: how an abort inside LLVM or MLIR looks from outside.
 SCRIPT = """
-import os, signal, sys
+import os, signal, sys, time
 from dataclasses import dataclass
 from typing import ClassVar
 from rocfuse import opt, passes
@@ -27,6 +27,12 @@ class Misbehave(Pass):
             os.abort()
         if self.how == "segfault":
             os.kill(os.getpid(), signal.SIGSEGV)
+        if self.how == "interrupted":
+            os.kill(os.getppid(), signal.SIGINT)
+            time.sleep(0.2)
+            os.abort()
+        if self.how == "called":
+            module.operation.walk(lambda op: [os.kill(os.getpid(), signal.SIGINT), time.sleep(1)])
         if self.how == "raise":
             raise KeyError("lost")
         if self.how == "fail":
@@ -60,6 +66,14 @@ def test_an_abort_names_the_pass_and_leaves_no_output(run, tmp_path, how, signal
     assert result.stdout == ""
     assert result.stderr.startswith(f"error: aborted ({signal}) in rocfuse-test")
     assert "--reproducer=F" in result.stderr and result.stderr.count("\n") == 1
+    assert sorted(os.listdir(tmp_path)) == ["in.mlir"]
+
+
+@pytest.mark.parametrize("how", ["interrupted", "called"])
+def test_an_interrupt_is_no_error_whatever_comes_of_it(run, tmp_path, how):
+    """While a library loads it may crash, and MLIR makes an error of its own of one in a callback."""
+    result = run("in.mlir", "--pass-pipeline=rocfuse-test{how=" + how + "}", "-o", "out.mlir")
+    assert (result.returncode, result.stdout, result.stderr) == (130, "", "")
     assert sorted(os.listdir(tmp_path)) == ["in.mlir"]
 
 
