@@ -181,9 +181,9 @@ def compile(
     with link.Linker() as linker:
 
         def enter(name: str) -> None:
+            stage(name)
             if name == "llvm":
                 linker.start()
-            stage(name)
 
         code = generate(
             text_or_module, target, options=options, on_remark=on_remark, on_stage=enter, tuning_db=tuning_db

@@ -63,7 +63,7 @@ class Found:
     """What was considered, in order, and the choice; None where nothing fits.
 
     A tiling that was passed over stands for itself: it cannot be the choice (`_Trials.hopeless`), and is only tried
-    where all `results` are asked for.
+    where all `results` are asked for. The best of what was tried lead to the next level.
     """
 
     considered: tuple[Result | Tiling, ...]
@@ -215,7 +215,7 @@ def geometries(
 
 
 def variants(tiling: Tiling, forms: Sequence[str]) -> Iterator[Tiling]:
-    """Every schedule, number of stages and loop form of these of a geometry."""
+    """Every schedule and number of stages of a geometry, in each of the loop forms."""
     for form, stages, schedule in itertools.product(forms, range(1, MOST_STAGES + 1), SCHEDULES):
         if stages == 1 or schedule != "plain":
             yield changed(tiling, loop_form=form, stages=stages, schedule=schedule)

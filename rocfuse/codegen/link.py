@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib.util
 import os
@@ -9,6 +10,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import ClassVar
 
 from rocfuse.diagnostics import CompileError
 
@@ -22,6 +24,8 @@ class Linker:
     A context manager: a linker that nothing was given to ends with it.
     """
 
+    _running: ClassVar[set[Linker]] = set()
+
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -31,7 +35,8 @@ class Linker:
     def __exit__(self, *_: object) -> None:
         if self._process:
             self._process.kill()
-            self._process.communicate()
+            with self._process:  # closes the pipes, which a child of a wrapper may hold open, and waits
+                self._ended()
 
     def start(self) -> None:
         """Start it, if that was not done. Raises CompileError where there is none, or it cannot be run."""
@@ -45,6 +50,21 @@ class Linker:
             self._process = subprocess.Popen([*program, *options], stdin=pipe, stdout=pipe, stderr=pipe)
         except OSError as error:
             raise CompileError(f"{program[0]} cannot be run: {error.strerror}") from error
+        self._running.add(self)
+
+    def _ended(self) -> None:
+        self._process = None
+        self._running.discard(self)
+
+    @classmethod
+    def disown(cls) -> None:
+        """In a forked process: close the pipes of the linkers, which would wait for the end of what it could write."""
+        for linker in list(cls._running):
+            if linker._process:
+                for pipe in (linker._process.stdin, linker._process.stdout, linker._process.stderr):
+                    with contextlib.suppress(OSError):
+                        pipe and pipe.close()
+            linker._ended()
 
     def link(self, obj: bytes) -> bytes:
         """Link one object to a code object (.hsaco). Raises CompileError with the linker's words."""
@@ -52,13 +72,16 @@ class Linker:
         assert self._process
         process = self._process
         linked, said = process.communicate(obj)
-        self._process = None
+        self._ended()
         if process.returncode or not linked.startswith(ELF):
             silent = "it wrote no code object; is it an ld.lld?"
             wrong = f"exit code {process.returncode}" if process.returncode else silent
             lines = said.decode(errors="replace").strip().splitlines()
             raise CompileError(f"{find_linker()[0]} failed: {next(iter(lines), wrong)}")
         return linked
+
+
+os.register_at_fork(after_in_child=Linker.disown)
 
 
 def link(obj: bytes) -> bytes:

@@ -199,7 +199,7 @@ class Num:
         return self._op(name, *operands, fastmath=ir.Attribute.parse(_AFN))
 
     def _op(self, name: str, *operands: ir.Value, **attributes: ir.Attribute) -> Num:
-        """An op of numbers of this type; of math, upstream's module first defines a class for each."""
+        """An op on numbers of this type, by its name: upstream's module of math first defines a class for every op."""
         op = ir.Operation.create(name, [self.value.type], operands, attributes=attributes, loc=self.builder.location)
         return self._wrap(op.results[0])
 

@@ -7,7 +7,7 @@ from problems import gemms
 
 from rocfuse.analysis.cost import batch_cycles, cost, group_rows, l2_misses, least_cycles, ranges_of, step
 from rocfuse.analysis.search import TOLERANCE, Candidate, choose, rough, search
-from rocfuse.analysis.tiling import Plan, Tiling, check
+from rocfuse.analysis.tiling import Plan, Rejected, Tiling, check
 from rocfuse.analysis.unfused import alternatives
 from rocfuse.targets import GFX942
 
@@ -131,8 +131,17 @@ def test_no_plan_takes_less_than_the_bound_of_its_tiling(one):
 @pytest.mark.parametrize("one", PROBLEMS, ids=lambda one: "x".join(map(str, one.sizes)))
 def test_what_is_passed_over_would_not_have_been_chosen(one, objective):
     found = search(one, GFX942, objective=objective)
-    assert len(found.tried) < len(found.considered) == len(found.results)
     assert choose(found.results, objective) == found.chosen
+    most = min(plan.cost.busy for plan in found.tried if isinstance(plan, Candidate)) * (1 + TOLERANCE)
+    passed = [tiling for tiling in found.considered if isinstance(tiling, Tiling) and tiling.schedule != "iglp"]
+    assert len(passed) > 20 or one.multiplications < 10**10  # of little work no tiling is worse than all others
+    assert all(least_cycles(one, tiling, GFX942) > most for tiling in passed)
+
+
+@pytest.mark.parametrize("pins", [{"tile_m": 0}, {"tile_n": 0}, {"tile_k": 0}, {"waves_m": 0}, {"stages": 0}])
+def test_a_pin_that_no_tiling_can_have_is_refused_by_the_filter(pins):
+    found = search(LARGE, GFX942, pins=pins)
+    assert found.chosen is None and all(isinstance(one, Rejected) for one in found.tried)
 
 
 def test_a_schedule_that_costs_what_another_costs_is_tried_where_it_is_pinned():

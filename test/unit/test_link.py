@@ -1,12 +1,15 @@
 """Which linker is taken, in which order, and what a person reads when there is none or it fails."""
 
 import os
+import signal
 import stat
 import time
 from pathlib import Path
 
 import pytest
 
+import rocfuse
+from rocfuse import gen
 from rocfuse.codegen import link, llvm
 from rocfuse.codegen.elf import read_kernels
 from rocfuse.diagnostics import CompileError
@@ -141,18 +144,70 @@ def test_no_file_of_the_current_folder_is_touched(tmp_path, monkeypatch):
     assert (tmp_path / "-").read_text() == "somebody's"
 
 
-def test_a_linker_that_was_started_ahead_links():
-    with link.Linker() as linker:
-        linker.start()
-        linker.start()
-        assert read_kernels(linker.link(llvm.generate(KERNEL, GFX942).obj))
+def recorded(tmp_path, monkeypatch, then: str):
+    """A linker that writes a line with its number, and what reads those of all that started within 10 s."""
+    log = tmp_path / "started"
+    monkeypatch.setenv("ROCFUSE_LLD", program(tmp_path / "mine", f"echo $$ >> {log}; {then}"))
 
-
-def test_a_linker_that_nothing_is_given_to_ends(tmp_path, monkeypatch):
-    monkeypatch.setenv("ROCFUSE_LLD", program(tmp_path / "mine", f"echo $$ > {tmp_path}/number; exec sleep 1000"))
-    with link.Linker() as linker:
-        linker.start()
-        while not (tmp_path / "number").exists() or not (tmp_path / "number").read_text():
+    def started() -> list[int]:
+        for _ in range(1000):
+            if log.exists() and log.read_text().endswith("\n"):
+                return [int(line) for line in log.read_text().split()]
             time.sleep(0.01)
+        pytest.fail("no linker started")
+
+    return started
+
+
+def test_a_linker_that_was_started_ahead_links(tmp_path, monkeypatch):
+    zig = " ".join(link.find_linker())
+    link.find_linker.cache_clear()
+    started = recorded(tmp_path, monkeypatch, f'exec {zig} "$@"')
+    obj = llvm.generate(KERNEL, GFX942).obj
+    with link.Linker() as linker:
+        linker.start()
+        before = started()
+        linker.start()
+        assert read_kernels(linker.link(obj))
+    assert len(before) == 1 and started() == before
+
+
+def test_the_compiler_starts_it_before_code_is_generated(tmp_path, monkeypatch):
+    zig = " ".join(link.find_linker())
+    link.find_linker.cache_clear()
+    started = recorded(tmp_path, monkeypatch, f'exec {zig} "$@"')
+    seen = []
+    generate = llvm.generate
+    monkeypatch.setattr(llvm, "generate", lambda *given: [seen.append(len(started())), generate(*given)][1])
+    options = gen.GenOptions(pattern="separate", m=64, n=64, k=64)
+    assert read_kernels(rocfuse.compile(str(gen.build(options))).hsaco)
+    assert seen == [1] == [len(started())]
+
+
+@pytest.mark.parametrize("then", ["exec sleep 1000", "sleep 3 & wait"])  # the child of the other holds the pipes
+def test_a_linker_that_nothing_is_given_to_ends_at_once(tmp_path, monkeypatch, then):
+    started = recorded(tmp_path, monkeypatch, then)
+    with link.Linker() as linker:
+        linker.start()
+        (number,) = started()
+        since = time.monotonic()
+    assert time.monotonic() - since < 2
     with pytest.raises(ProcessLookupError):
-        os.kill(int((tmp_path / "number").read_text()), 0)
+        os.kill(number, 0)
+
+
+def test_a_process_that_is_forked_meanwhile_does_not_hold_it_up():
+    obj = llvm.generate(KERNEL, GFX942).obj
+    with link.Linker() as linker:
+        linker.start()
+        child = os.fork()
+        if child == 0:
+            time.sleep(60)
+            os._exit(0)
+        try:
+            since = time.monotonic()
+            assert read_kernels(linker.link(obj))
+            assert time.monotonic() - since < 20
+        finally:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
